@@ -1,0 +1,212 @@
+//! What may be asked of the state, as data: it can be logged, stored and replayed. Random values (ids, token hashes)
+//! are made at the edge and come in as arguments.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Actor, CallerId, CallerRole, InviteId, OperatorId, RequestId, Role, SessionId, ShowId,
+    ShowSettings, Showing, SlotId, SlotSettings, Text, Timestamp, TokenHash, Transition,
+};
+
+/// Who asks, and under which conditions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    pub actor: Actor,
+    pub request_id: Option<RequestId>,
+    /// Refused when the addressed resource has changed after this revision.
+    pub expected_revision: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pick {
+    Caller(CallerId),
+    /// First in, first out among READY callers whose media is arriving.
+    Next,
+}
+
+/// What becomes of a caller who is taken off a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Disposition {
+    /// Off air, still on the line (HELD).
+    #[default]
+    Hold,
+    /// Back to READY, at the end of the queue.
+    Requeue,
+    /// The call ends (COMPLETED).
+    Drop,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    // Shows
+    CreateShow {
+        id: ShowId,
+        title: Text,
+    },
+    UpdateShow {
+        id: ShowId,
+        title: Option<Text>,
+        settings: Option<ShowSettings>,
+    },
+    StartShow {
+        id: ShowId,
+    },
+    StopShow {
+        id: ShowId,
+    },
+    DeleteShow {
+        id: ShowId,
+    },
+
+    // Invites
+    Invite {
+        id: InviteId,
+        show: ShowId,
+        role: CallerRole,
+        name: Text,
+        token: TokenHash,
+        uses: Option<u32>,
+        expires_at: Option<Timestamp>,
+    },
+    RevokeInvite {
+        id: InviteId,
+    },
+
+    // Callers: by themselves
+    Join {
+        id: CallerId,
+        invite: TokenHash,
+        rejoin: TokenHash,
+        name: Text,
+        topic: Text,
+    },
+    /// A caller who came back shows the rejoin token; may correct name and topic while not yet READY.
+    Rejoin {
+        rejoin: TokenHash,
+        name: Option<Text>,
+        topic: Option<Text>,
+    },
+    Leave {
+        id: CallerId,
+    },
+
+    // Callers: by operators
+    Screen {
+        id: CallerId,
+    },
+    Approve {
+        id: CallerId,
+    },
+    Reject {
+        id: CallerId,
+        reason: Text,
+    },
+    Hold {
+        id: CallerId,
+    },
+    /// To this 1-based place in the queue.
+    Move {
+        id: CallerId,
+        to: u32,
+    },
+    Note {
+        id: CallerId,
+        text: Text,
+    },
+    /// By an operator to the caller, or by the caller (see [`Meta::actor`]).
+    Chat {
+        id: CallerId,
+        text: Text,
+    },
+    Drop {
+        id: CallerId,
+    },
+    SetMuted {
+        id: CallerId,
+        muted: bool,
+    },
+
+    // Slots
+    CreateSlot {
+        id: SlotId,
+        show: ShowId,
+        settings: SlotSettings,
+    },
+    UpdateSlot {
+        id: SlotId,
+        settings: SlotSettings,
+    },
+    DeleteSlot {
+        id: SlotId,
+    },
+    Take {
+        slot: SlotId,
+        pick: Pick,
+        transition: Transition,
+        override_checks: bool,
+    },
+    Release {
+        slot: SlotId,
+        disposition: Disposition,
+        transition: Transition,
+    },
+    /// `None` goes back to arming the next caller by itself.
+    Arm {
+        slot: SlotId,
+        caller: Option<CallerId>,
+    },
+
+    // Operators
+    CreateOperator {
+        id: OperatorId,
+        name: Text,
+        role: Role,
+        token: TokenHash,
+    },
+    AddOperatorToken {
+        id: OperatorId,
+        token: TokenHash,
+    },
+    /// Takes back every token and removes the operator.
+    RevokeOperator {
+        id: OperatorId,
+    },
+}
+
+/// What the world reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// boothd starts: no caller is connected and no worker attached until they say so.
+    Started,
+    /// Packets of a caller arrive (first one of the session, or a change of what is there).
+    MediaUp {
+        caller: CallerId,
+        session: SessionId,
+        audio: bool,
+        video: bool,
+    },
+    /// Packets of this session stopped, or it was closed.
+    MediaDown {
+        caller: CallerId,
+        session: SessionId,
+    },
+    WorkerUp {
+        slot: SlotId,
+        showing: Showing,
+    },
+    WorkerDown {
+        slot: SlotId,
+    },
+    SlotShowing {
+        slot: SlotId,
+        showing: Showing,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    Command(Meta, Command),
+    Fact(Fact),
+    /// Time has passed; [`crate::State::poll_timeout`] said when this is due.
+    Tick,
+}

@@ -1,0 +1,197 @@
+//! What happened, as the journal keeps it. Events say everything that [`crate::State::fold`] needs: replay never decides.
+//! Variants are only ever added; renaming one breaks old journals.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Actor, CallerId, CallerRole, CallerState, ChatMessage, Denied, Invite, InviteId, Note,
+    OperatorId, RequestId, Role, SessionId, ShowId, ShowSettings, ShowState, Showing, SlotId,
+    SlotSettings, Text, Timestamp, TokenHash, Transition, WorkerState,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    ShowCreated {
+        id: ShowId,
+        title: Text,
+    },
+    ShowUpdated {
+        id: ShowId,
+        title: Text,
+        settings: ShowSettings,
+    },
+    ShowStateChanged {
+        id: ShowId,
+        state: ShowState,
+    },
+    ShowDeleted {
+        id: ShowId,
+    },
+
+    InviteCreated {
+        invite: Invite,
+    },
+    InviteUsed {
+        id: InviteId,
+    },
+    InviteRevoked {
+        id: InviteId,
+    },
+
+    CallerJoined {
+        id: CallerId,
+        show: ShowId,
+        invite: InviteId,
+        role: CallerRole,
+        name: Text,
+        topic: Text,
+        rejoin: TokenHash,
+    },
+    CallerRenamed {
+        id: CallerId,
+        name: Text,
+        topic: Text,
+    },
+    CallerConnected {
+        id: CallerId,
+        session: SessionId,
+        audio: bool,
+        video: bool,
+    },
+    CallerDisconnected {
+        id: CallerId,
+    },
+    /// State changes to or from ON_AIR come with [`Event::SlotTaken`] and [`Event::SlotReleased`]. `note` is a rejection's reason.
+    CallerStateChanged {
+        id: CallerId,
+        state: CallerState,
+        note: Text,
+    },
+    /// `to` is the 0-based place; takes the caller out of the queue first. Also puts back one who was on air.
+    CallerMoved {
+        id: CallerId,
+        to: u32,
+    },
+    CallerNoted {
+        id: CallerId,
+        note: Note,
+    },
+    CallerChatted {
+        id: CallerId,
+        message: ChatMessage,
+    },
+    CallerMuted {
+        id: CallerId,
+        muted: bool,
+    },
+    /// An ended caller is forgotten by the state (the journal keeps the history).
+    CallerForgotten {
+        id: CallerId,
+    },
+
+    SlotCreated {
+        id: SlotId,
+        show: ShowId,
+        settings: SlotSettings,
+    },
+    SlotUpdated {
+        id: SlotId,
+        settings: SlotSettings,
+    },
+    SlotDeleted {
+        id: SlotId,
+    },
+    SlotTaken {
+        id: SlotId,
+        caller: CallerId,
+        transition: Transition,
+        overridden: bool,
+    },
+    SlotReleased {
+        id: SlotId,
+        caller: CallerId,
+        transition: Transition,
+        cause: ReleaseCause,
+    },
+    SlotArmed {
+        id: SlotId,
+        caller: Option<CallerId>,
+    },
+    SlotWorker {
+        id: SlotId,
+        worker: WorkerState,
+    },
+    SlotShowing {
+        id: SlotId,
+        showing: Showing,
+    },
+
+    OperatorCreated {
+        id: OperatorId,
+        name: Text,
+        role: Role,
+        token: TokenHash,
+    },
+    OperatorTokenAdded {
+        id: OperatorId,
+        token: TokenHash,
+    },
+    OperatorRevoked {
+        id: OperatorId,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseCause {
+    /// An operator released the slot.
+    Released,
+    /// Another caller was taken to it.
+    Replaced,
+    /// The caller ended (left, dropped, rejected).
+    Ended,
+    /// The caller's media stayed away.
+    MediaLost,
+    /// The slot was deleted.
+    SlotDeleted,
+}
+
+/// The resource an accepted command is answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    Show(ShowId),
+    Invite(InviteId),
+    Caller(CallerId),
+    Slot(SlotId),
+    Operator(OperatorId),
+}
+
+/// The first answer to a request id, kept so that a repeat gets it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    pub request_id: RequestId,
+    /// Digest of actor and command, to tell a repeat from a reuse.
+    pub command: u64,
+    pub at: Timestamp,
+    pub result: Result<Answer, Denied>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub target: Target,
+    pub revision: u64,
+}
+
+/// One line of the journal: everything that one input changed, together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts up by one from 1: the ledger's sequence number and the state's revision.
+    pub revision: u64,
+    pub at: Timestamp,
+    pub actor: Actor,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Answered>,
+    pub events: Vec<Event>,
+}

@@ -1,0 +1,30 @@
+//! The rules of booth, without clock, I/O or randomness: what a command or a fact changes, and what is refused.
+//!
+//! `decide` turns an [`Input`] into a [`Decision`] (events and effects) or a [`Denied`]; [`State::fold`] applies the
+//! events. Only the director calls both; the ledger folds while it replays.
+
+mod caller;
+mod command;
+mod decide;
+mod denied;
+mod event;
+mod ids;
+mod operator;
+mod show;
+mod slot;
+mod state;
+mod text;
+mod time;
+
+pub use caller::*;
+pub use command::*;
+pub use decide::*;
+pub use denied::*;
+pub use event::*;
+pub use ids::*;
+pub use operator::*;
+pub use show::*;
+pub use slot::*;
+pub use state::*;
+pub use text::*;
+pub use time::*;
