@@ -1,0 +1,110 @@
+//! The board: what everybody may read. The director publishes; doors take snapshots and follow changes.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use booth_core::{Key, Record, State};
+use tokio::sync::{broadcast, watch};
+
+/// One durable change: the record, the rows it touched, and the state after it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub record: Arc<Record>,
+    pub touched: Arc<BTreeSet<Key>>,
+    pub state: Arc<State>,
+}
+
+/// Changes kept for readers that resume; older ones get a snapshot.
+pub const RING: usize = 4_096;
+/// Changes a live reader may lag behind before it gets a new snapshot.
+pub const LAG: usize = 1_024;
+
+#[derive(Debug, Clone)]
+pub struct Board {
+    state: watch::Sender<Arc<State>>,
+    changes: broadcast::Sender<Change>,
+    ring: Arc<Mutex<VecDeque<(Arc<Record>, Arc<BTreeSet<Key>>)>>>,
+}
+
+/// How a reader goes on from the revision it saw last.
+#[derive(Debug)]
+pub enum Resume {
+    /// These changes were missed (none, if it is up to date).
+    Missed(Vec<(Arc<Record>, Arc<BTreeSet<Key>>)>),
+    /// Too old, or of another ledger.
+    Snapshot,
+}
+
+/// A reader's start: `state` is the snapshot that `changes` follow without a gap (drop what is not newer).
+#[derive(Debug)]
+pub struct Reader {
+    pub state: Arc<State>,
+    pub changes: broadcast::Receiver<Change>,
+}
+
+impl Board {
+    /// `tail` is the end of the journal, oldest first, so that readers can resume over a restart.
+    pub fn new(state: State, tail: Vec<(Arc<Record>, Arc<BTreeSet<Key>>)>) -> Self {
+        let skip = tail.len().saturating_sub(RING);
+        let ring = tail.into_iter().skip(skip).collect();
+        Self {
+            state: watch::Sender::new(Arc::new(state)),
+            changes: broadcast::Sender::new(LAG),
+            ring: Arc::new(Mutex::new(ring)),
+        }
+    }
+
+    /// The latest durable state.
+    pub fn state(&self) -> Arc<State> {
+        self.state.borrow().clone()
+    }
+
+    /// Follows the state itself; intermediate states may be skipped.
+    pub fn follow(&self) -> watch::Receiver<Arc<State>> {
+        self.state.subscribe()
+    }
+
+    pub fn reader(&self) -> Reader {
+        // Subscribed first: a change in between is seen twice, never missed.
+        let changes = self.changes.subscribe();
+        Reader {
+            state: self.state(),
+            changes,
+        }
+    }
+
+    /// What came after revision `since`, up to the state of now.
+    pub fn resume(&self, since: u64) -> Resume {
+        let now = self.state().revision;
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = ring.front().map_or(now + 1, |(r, _)| r.revision);
+        if since > now || since + 1 < oldest {
+            return Resume::Snapshot;
+        }
+        Resume::Missed(
+            ring.iter()
+                .filter(|(r, _)| r.revision > since && r.revision <= now)
+                .cloned()
+                .collect(),
+        )
+    }
+
+    /// Only the director calls this.
+    pub(crate) fn publish(&self, change: Change) {
+        {
+            let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+            if ring.len() == RING {
+                ring.pop_front();
+            }
+            ring.push_back((Arc::clone(&change.record), Arc::clone(&change.touched)));
+        }
+        self.state.send_replace(Arc::clone(&change.state));
+        // Nobody listening is fine.
+        let _ = self.changes.send(change);
+    }
+
+    /// State that is not durable (facts while the ledger refuses to write): readers of the state see it, the ring does not.
+    pub(crate) fn publish_volatile(&self, state: Arc<State>) {
+        self.state.send_replace(state);
+    }
+}

@@ -1,0 +1,1 @@
+//! Compares desired with observed and sends orders.
