@@ -62,7 +62,8 @@ pub enum Event {
     CallerDisconnected {
         id: CallerId,
     },
-    /// State changes to or from ON_AIR come with [`Event::SlotTaken`] and [`Event::SlotReleased`]. `note` is a rejection's reason.
+    /// Every change of a caller's state says so here; one to or from ON_AIR follows its [`Event::SlotTaken`] or
+    /// [`Event::SlotReleased`]. `note` is a rejection's reason.
     CallerStateChanged {
         id: CallerId,
         state: CallerState,
@@ -114,6 +115,7 @@ pub enum Event {
         transition: Transition,
         cause: ReleaseCause,
     },
+    /// Nothing is said when an armed caller goes on air or ends: they are armed nowhere then.
     SlotArmed {
         id: SlotId,
         caller: Option<CallerId>,
@@ -172,8 +174,11 @@ pub enum Target {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     pub request_id: RequestId,
-    /// Digest of actor and command, to tell a repeat from a reuse.
+    /// [`crate::Command::digest`]: tells a repeat from a reuse.
     pub command: u64,
+    /// Revision of the record that remembers it; one answer a record, so it orders them.
+    #[serde(default)]
+    pub revision: u64,
     pub at: Timestamp,
     pub result: Result<Answer, Denied>,
 }
@@ -181,6 +186,7 @@ pub struct Answered {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     pub target: Target,
+    /// Revision of the state at which the command holds: the record's own, or the state's when nothing had to change.
     pub revision: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The folded state: what all records so far amount to.
+//! The folded state: what all records so far amount to, whole or as rows.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Answered, Caller, CallerId, Invite, InviteId, Operator, OperatorId, RequestId, Show, ShowId,
-    Slot, SlotId, Timestamp,
+    Slot, SlotId,
 };
 
 /// Cheap to clone (values are shared), so that every reader may have its own snapshot.
@@ -52,6 +52,19 @@ pub enum Row {
     Answer(Arc<Answered>),
 }
 
+impl Row {
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Show(show) => Key::Show(show.id.clone()),
+            Self::Caller(caller) => Key::Caller(caller.id.clone()),
+            Self::Invite(invite) => Key::Invite(invite.id.clone()),
+            Self::Slot(slot) => Key::Slot(slot.id.clone()),
+            Self::Operator(operator) => Key::Operator(operator.id.clone()),
+            Self::Answer(answered) => Key::Answer(answered.request_id.clone()),
+        }
+    }
+}
+
 /// Why something is due; [`State::poll_timeout`] says when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Due {
@@ -69,8 +82,82 @@ pub const ENDED_KEPT_MS: u64 = 6 * 3_600_000;
 pub const ENDED_KEPT: usize = 1_000;
 
 impl State {
-    /// When the next [`crate::Input::Tick`] is due, and why; `None` when nothing waits for time.
-    pub fn poll_timeout(&self) -> Option<(Timestamp, Due)> {
-        None
+    /// Rebuilds what [`State::rows`] took apart, whatever order the rows come in.
+    pub fn from_rows(revision: u64, rows: impl IntoIterator<Item = Row>) -> Self {
+        let mut state = Self {
+            revision,
+            ..Self::default()
+        };
+        for row in rows {
+            state.insert_row(row);
+        }
+        state
+    }
+
+    /// Sets one row; leaves `revision` alone.
+    pub fn insert_row(&mut self, row: Row) {
+        match row {
+            Row::Show(show) => {
+                self.shows.insert(show.id.clone(), show);
+            }
+            Row::Caller(caller) => {
+                self.callers.insert(caller.id.clone(), caller);
+            }
+            Row::Invite(invite) => {
+                self.invites.insert(invite.id.clone(), invite);
+            }
+            Row::Slot(slot) => {
+                self.slots.insert(slot.id.clone(), slot);
+            }
+            Row::Operator(operator) => {
+                self.operators.insert(operator.id.clone(), operator);
+            }
+            Row::Answer(answered) => self.insert_answer(answered),
+        }
+    }
+
+    /// The present value of a row; `None` when it is not (or no longer) there.
+    pub fn row(&self, key: &Key) -> Option<Row> {
+        match key {
+            Key::Show(id) => self.shows.get(id).cloned().map(Row::Show),
+            Key::Caller(id) => self.callers.get(id).cloned().map(Row::Caller),
+            Key::Invite(id) => self.invites.get(id).cloned().map(Row::Invite),
+            Key::Slot(id) => self.slots.get(id).cloned().map(Row::Slot),
+            Key::Operator(id) => self.operators.get(id).cloned().map(Row::Operator),
+            Key::Answer(id) => self.answers.get(id).cloned().map(Row::Answer),
+        }
+    }
+
+    /// Every row, in the order of its key.
+    pub fn rows(&self) -> impl Iterator<Item = (Key, Row)> + '_ {
+        let shows = self.shows.values().cloned().map(Row::Show);
+        let callers = self.callers.values().cloned().map(Row::Caller);
+        let invites = self.invites.values().cloned().map(Row::Invite);
+        let slots = self.slots.values().cloned().map(Row::Slot);
+        let operators = self.operators.values().cloned().map(Row::Operator);
+        let answers = self.answers.values().cloned().map(Row::Answer);
+        shows
+            .chain(callers)
+            .chain(invites)
+            .chain(slots)
+            .chain(operators)
+            .chain(answers)
+            .map(|row| (row.key(), row))
+    }
+
+    /// Keeps `answer_order` sorted by revision, so that rows may come in any order.
+    pub(crate) fn insert_answer(&mut self, answered: Arc<Answered>) {
+        let id = answered.request_id.clone();
+        let revision = answered.revision;
+        if self.answers.insert(id.clone(), answered).is_some() {
+            self.answer_order.retain(|known| *known != id);
+        }
+        let answers = &self.answers;
+        let at = self.answer_order.partition_point(|known| {
+            let of = answers.get(known).map_or(0, |known| known.revision);
+            // The id settles what only a damaged journal can bring: two answers of one revision.
+            (of, known) < (revision, &id)
+        });
+        self.answer_order.insert(at, id);
     }
 }
