@@ -2,9 +2,168 @@
 //! Everything an operator makes is state, not configuration.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::{Table, Value};
+
+/// Why the configuration is refused: names the file and line, the option or the variable, and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path}: {source}", path = path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// The inner text has line, column, key and what is allowed.
+    #[error("{path}: {text}", path = path.display())]
+    File { path: PathBuf, text: String },
+    #[error("--set {given}: {text}")]
+    Set { given: String, text: String },
+    #[error("environment variable {name}: {text}")]
+    Env { name: String, text: String },
+    #[error("{key}: {text}")]
+    Value { key: &'static str, text: String },
+}
+
+/// The tables of the file; an environment variable `BOOTH_<TABLE>_<KEY>` belongs to one of them.
+const TABLES: [&str; 7] = ["data", "grpc", "http", "rtc", "slots", "workers", "log"];
+
+impl Config {
+    /// File, then environment, then `--set`: later ones win.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+        sets: &[String],
+    ) -> Result<Self, ConfigError> {
+        let mut table = Table::new();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+            let bad = |e: toml::de::Error| ConfigError::File {
+                path: path.to_owned(),
+                text: e.to_string(),
+            };
+            // Read as a whole once for errors with line and key, then again as a table to lay the rest over.
+            toml::from_str::<Self>(&text).map_err(bad)?;
+            table = toml::from_str(&text).map_err(bad)?;
+        }
+        for (name, value) in env {
+            let Some(key) = env_key(&name) else { continue };
+            lay_over(&mut table, &key, &value).map_err(|text| ConfigError::Env { name, text })?;
+        }
+        for given in sets {
+            let bad = |text: String| ConfigError::Set {
+                given: given.clone(),
+                text,
+            };
+            let (key, value) = given
+                .split_once('=')
+                .ok_or_else(|| bad("expected key=value".into()))?;
+            lay_over(&mut table, key.trim(), value).map_err(bad)?;
+        }
+        let config: Self = table.try_into().map_err(|e| ConfigError::Value {
+            key: "configuration",
+            text: e.to_string(),
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What types alone cannot say.
+    fn check(&self) -> Result<(), ConfigError> {
+        let bad = |key, text: String| Err(ConfigError::Value { key, text });
+        if let Err(text) = self.rtc.udp_range() {
+            return bad("rtc.udp_ports", text);
+        }
+        if !matches!(self.data.ledger.as_str(), "disk" | "memory") {
+            return bad(
+                "data.ledger",
+                format!("{:?} is not disk or memory", self.data.ledger),
+            );
+        }
+        if self.slots.first_port == 0 {
+            return bad("slots.first_port", "a port from 1 to 65535".into());
+        }
+        if self.http.tls_cert.is_some() != self.http.tls_key.is_some() {
+            return bad("http.tls_cert", "tls_cert and tls_key go together".into());
+        }
+        if let Some(url) = &self.http.public_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return bad(
+                "http.public_url",
+                format!("{url:?} does not start with http:// or https://"),
+            );
+        }
+        if !(250..=60_000).contains(&self.rtc.silence_ms) {
+            return bad("rtc.silence_ms", "from 250 to 60000".into());
+        }
+        Ok(())
+    }
+}
+
+impl RtcConfig {
+    /// First and last UDP port.
+    pub fn udp_range(&self) -> Result<(u16, u16), String> {
+        let text = || {
+            format!(
+                "{:?} is not a range of ports like 50000-50999",
+                self.udp_ports
+            )
+        };
+        let (first, last) = self.udp_ports.split_once('-').ok_or_else(text)?;
+        let first: u16 = first.trim().parse().map_err(|_| text())?;
+        let last: u16 = last.trim().parse().map_err(|_| text())?;
+        if first == 0 || first > last {
+            Err(text())
+        } else {
+            Ok((first, last))
+        }
+    }
+}
+
+fn env_key(name: &str) -> Option<String> {
+    let (table, key) = name.strip_prefix("BOOTH_")?.split_once('_')?;
+    let table = table.to_ascii_lowercase();
+    TABLES
+        .contains(&table.as_str())
+        .then(|| format!("{table}.{}", key.to_ascii_lowercase()))
+}
+
+/// Puts `value` at the dotted `key`, and checks that the whole still reads.
+fn lay_over(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
+    let (section, name) = key
+        .split_once('.')
+        .ok_or_else(|| format!("{key:?} is not a key like grpc.listen"))?;
+    let place = table
+        .entry(section)
+        .or_insert_with(|| Value::Table(Table::new()));
+    let Value::Table(section) = place else {
+        return Err(format!("{key:?} is not a key like grpc.listen"));
+    };
+    // `50000-50999` and `0.0.0.0:80` are not TOML values: they are taken as text.
+    let typed = toml::from_str::<Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut t| t.remove("v"));
+    let candidates = [typed, Some(Value::String(value.to_owned()))];
+    let mut last = String::new();
+    for candidate in candidates.into_iter().flatten() {
+        section.insert(name.to_owned(), candidate);
+        let mut probe = Table::new();
+        probe.insert(
+            key.split('.').next().unwrap_or(key).to_owned(),
+            Value::Table(section.clone()),
+        );
+        match probe.try_into::<Config>() {
+            Ok(_) => return Ok(()),
+            Err(e) => last = e.message().to_owned(),
+        }
+    }
+    Err(last)
+}
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -98,6 +257,8 @@ pub struct SlotsConfig {
 pub struct WorkersConfig {
     /// Outputs go on when boothd is stopped in order, as they do when it crashes.
     pub keep_on_stop: bool,
+    /// The executable that runs units; default: this one.
+    pub binary: Option<PathBuf>,
     /// A worker without boothd ends after this.
     pub orphan_timeout_s: u64,
 }
@@ -169,6 +330,7 @@ impl Default for WorkersConfig {
     fn default() -> Self {
         Self {
             keep_on_stop: false,
+            binary: None,
             orphan_timeout_s: 86_400,
         }
     }
@@ -180,5 +342,67 @@ impl Default for LogConfig {
             filter: "info".into(),
             json: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: Option<&str>, env: &[(&str, &str)], sets: &[&str]) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("booth.toml");
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+        }
+        Config::load(
+            file.map(|_| path.as_path()),
+            env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
+            &sets.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>(),
+        )
+        .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+        let file = "[grpc]\nlisten = \"127.0.0.1:1\"\n[rtc]\nudp_ports = \"1000-1001\"\n";
+        let env = [
+            ("BOOTH_GRPC_LISTEN", "127.0.0.1:2"),
+            ("BOOTH_RTC_UDP_PORTS", "2000-2001"),
+            ("BOOTH_SERVER", "x"),
+        ];
+        let config = load(
+            Some(file),
+            &env,
+            &["grpc.listen=127.0.0.1:3", "slots.first_port=9500"],
+        )
+        .unwrap();
+        assert_eq!(config.grpc.listen.port(), 3);
+        assert_eq!(config.rtc.udp_range(), Ok((2000, 2001)));
+        assert_eq!(config.slots.first_port, 9500);
+        assert_eq!(config.http.listen.port(), 8080);
+    }
+
+    #[test]
+    fn an_error_names_file_line_key_and_what_is_allowed() {
+        let error = load(Some("[grpc]\n\nlisen = \"127.0.0.1:1\"\n"), &[], &[]).unwrap_err();
+        for part in ["booth.toml", "line 3", "lisen", "listen"] {
+            assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn an_overlay_error_names_where_it_came_from() {
+        let error = load(None, &[("BOOTH_GRPC_PORT", "1")], &[]).unwrap_err();
+        assert!(
+            error.contains("BOOTH_GRPC_PORT") && error.contains("listen"),
+            "{error}"
+        );
+        let error = load(None, &[], &["rtc.max_sessions=lots"]).unwrap_err();
+        assert!(error.contains("rtc.max_sessions=lots"), "{error}");
+        let error = load(None, &[], &["nonsense"]).unwrap_err();
+        assert!(error.contains("key=value"), "{error}");
+        let error = load(None, &[], &["rtc.udp_ports=9-1"]).unwrap_err();
+        assert!(error.contains("rtc.udp_ports"), "{error}");
     }
 }

@@ -1,14 +1,37 @@
 //! The director: the one owner of the state.
+//!
+//! ```text
+//!  facts ──▶┐
+//!  commands ┼─▶ decide ─▶ fold a working copy ─▶ ledger (durable) ─▶ board ─▶ replies, effects
+//!  clock ──▶┘        (as many as wait, together)     │
+//!                                                    └ refused: the copy is thrown away; facts alone are kept, in memory
+//! ```
+//!
+//! Facts go before commands. Nothing is awaited in the middle of a change.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use booth_core::{Answer, Command, Denied, Fact, Meta, State};
+use booth_core::{
+    Answer, Command, Decision, Denied, Effect, Fact, Input, Key, Meta, Record, Refusal, State,
+    decide,
+};
+use booth_store::Ledger;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::board::{Board, Change};
+use crate::clock::Clock;
 
 /// Commands that may wait. A door that finds it full answers «busy» instead of piling up.
 pub const COMMAND_QUEUE: usize = 1_024;
 /// Facts that may wait; senders wait for room, facts are never dropped.
 pub const FACT_QUEUE: usize = 4_096;
+/// Inputs made durable by one `fdatasync`.
+const BATCH: usize = 256;
+/// Batches of effects the reconciler may be behind; beyond, it looks at everything anyway.
+const EFFECT_QUEUE: usize = 256;
 
 /// What a door gets for an accepted command: it is durable, and `state` holds it.
 #[derive(Debug, Clone)]
@@ -30,10 +53,11 @@ pub enum CommandError {
     Stopping,
 }
 
-pub(crate) struct Envelope {
-    pub meta: Meta,
-    pub command: Command,
-    pub reply: oneshot::Sender<Result<Accepted, CommandError>>,
+#[derive(Debug)]
+struct Envelope {
+    meta: Meta,
+    command: Command,
+    reply: oneshot::Sender<Result<Accepted, CommandError>>,
 }
 
 /// A door's handle; cloned freely.
@@ -63,5 +87,259 @@ impl Director {
     /// Waits for room; an error means that the server is stopping, which the caller need not handle.
     pub async fn fact(&self, fact: Fact) {
         let _ = self.facts.send(fact).await;
+    }
+}
+
+/// Starts the task. Effects go to the reconciler; it ends when `stop` is cancelled and what waited is answered.
+pub fn start(
+    state: State,
+    board: Board,
+    ledger: Arc<Ledger>,
+    clock: Clock,
+    stop: CancellationToken,
+) -> (
+    Director,
+    mpsc::Receiver<Vec<Effect>>,
+    tokio::task::JoinHandle<()>,
+) {
+    let (command_tx, commands) = mpsc::channel(COMMAND_QUEUE);
+    let (fact_tx, facts) = mpsc::channel(FACT_QUEUE);
+    let (effects, effect_rx) = mpsc::channel(EFFECT_QUEUE);
+    let durable = state.revision;
+    let task = Task {
+        state,
+        durable,
+        board,
+        ledger,
+        clock,
+        commands,
+        facts,
+        effects,
+    };
+    let handle = tokio::spawn(task.run(stop));
+    (
+        Director {
+            commands: command_tx,
+            facts: fact_tx,
+        },
+        effect_rx,
+        handle,
+    )
+}
+
+struct Task {
+    state: State,
+    /// Revision of the last durable record; `state.revision` equals it between batches.
+    durable: u64,
+    board: Board,
+    ledger: Arc<Ledger>,
+    clock: Clock,
+    commands: mpsc::Receiver<Envelope>,
+    facts: mpsc::Receiver<Fact>,
+    effects: mpsc::Sender<Vec<Effect>>,
+}
+
+/// What one turn has decided and not yet made durable.
+#[derive(Default)]
+struct Turn {
+    records: Vec<Record>,
+    touched: Vec<BTreeSet<Key>>,
+    effects: Vec<Effect>,
+    replies: Vec<(
+        oneshot::Sender<Result<Accepted, CommandError>>,
+        Result<Answer, Denied>,
+    )>,
+    /// Facts and ticks, to be decided again in memory if the ledger refuses.
+    observed: Vec<Input>,
+}
+
+impl Task {
+    async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let due = self
+                .state
+                .poll_timeout()
+                .map(|(at, _)| self.clock.instant(at));
+            let timer = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut turn = Turn::default();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                fact = self.facts.recv() => match fact {
+                    Some(fact) => self.observe(&mut turn, Input::Fact(fact)),
+                    None => break,
+                },
+                () = timer => self.observe(&mut turn, Input::Tick),
+                envelope = self.commands.recv() => match envelope {
+                    Some(envelope) => self.obey(&mut turn, envelope),
+                    None => break,
+                },
+            }
+            self.gather(&mut turn);
+            self.settle(turn).await;
+        }
+        info!("director stopped");
+    }
+
+    /// Takes what else waits, so that one `fdatasync` serves all.
+    fn gather(&mut self, turn: &mut Turn) {
+        for _ in 0..BATCH {
+            if let Ok(fact) = self.facts.try_recv() {
+                self.observe(turn, Input::Fact(fact));
+            } else if let Ok(envelope) = self.commands.try_recv() {
+                self.obey(turn, envelope);
+            } else {
+                break;
+            }
+        }
+    }
+
+    fn observe(&mut self, turn: &mut Turn, input: Input) {
+        match decide(&self.state, self.clock.now(), &input) {
+            Ok(decision) => {
+                debug!(?input, "observed");
+                self.apply(turn, decision);
+            }
+            // Facts are not refused; a refusal here is a bug worth seeing.
+            Err(refusal) => warn!(denied = %refusal.denied, "fact refused"),
+        }
+        turn.observed.push(input);
+    }
+
+    fn obey(&mut self, turn: &mut Turn, envelope: Envelope) {
+        let Envelope {
+            meta,
+            command,
+            reply,
+        } = envelope;
+        match decide(
+            &self.state,
+            self.clock.now(),
+            &Input::Command(meta, command),
+        ) {
+            Ok(decision) => {
+                let answer = decision.answer.clone();
+                self.apply(turn, decision);
+                match answer {
+                    Some(answer) => turn.replies.push((reply, Ok(answer))),
+                    None => error!("a command was decided without an answer"),
+                }
+            }
+            Err(refusal) => {
+                let Refusal { denied, record } = *refusal;
+                if let Some(record) = record {
+                    self.fold(turn, record);
+                }
+                turn.replies.push((reply, Err(denied)));
+            }
+        }
+    }
+
+    fn apply(&mut self, turn: &mut Turn, decision: Decision) {
+        if let Some(record) = decision.record {
+            self.fold(turn, record);
+        }
+        turn.effects.extend(decision.effects);
+    }
+
+    fn fold(&mut self, turn: &mut Turn, record: Record) {
+        turn.touched.push(self.state.fold(&record));
+        turn.records.push(record);
+    }
+
+    /// Persist, then publish, then act.
+    async fn settle(&mut self, turn: Turn) {
+        let Turn {
+            records,
+            touched,
+            effects,
+            replies,
+            observed,
+        } = turn;
+        if !records.is_empty() {
+            if let Err(reason) = self.persist(records.clone()).await {
+                self.refuse(reason, replies, observed);
+                return;
+            }
+            self.durable = self.state.revision;
+            let state = Arc::new(self.state.clone());
+            for (record, touched) in records.into_iter().zip(touched) {
+                let change = Change {
+                    record: Arc::new(record),
+                    touched: Arc::new(touched),
+                    state: Arc::clone(&state),
+                };
+                self.board.publish(change);
+            }
+        }
+        let state = self.board.state();
+        for (reply, result) in replies {
+            let result = result
+                .map(|answer| Accepted {
+                    answer,
+                    state: Arc::clone(&state),
+                })
+                .map_err(Into::into);
+            // A door that went away has its answer in the ledger, by request id.
+            let _ = reply.send(result);
+        }
+        self.act(effects);
+    }
+
+    async fn persist(&self, records: Vec<Record>) -> Result<(), String> {
+        let (done, durable) = oneshot::channel();
+        self.ledger.append(records, move |result| {
+            let _ = done.send(result.map(|_| ()).map_err(|e| e.to_string()));
+        });
+        durable
+            .await
+            .unwrap_or_else(|_| Err("the ledger's writer has ended".into()))
+    }
+
+    /// Nothing of the turn has happened, but the world has still changed: facts count in memory, so that what is on air
+    /// is kept up; commands are answered with the reason.
+    fn refuse(
+        &mut self,
+        reason: String,
+        replies: Vec<(
+            oneshot::Sender<Result<Accepted, CommandError>>,
+            Result<Answer, Denied>,
+        )>,
+        observed: Vec<Input>,
+    ) {
+        error!(%reason, "ledger refused; commands are refused, media goes on");
+        self.state = (*self.board.state()).clone();
+        let mut effects = Vec::new();
+        for input in &observed {
+            if let Ok(decision) = decide(&self.state, self.clock.now(), input) {
+                if let Some(record) = decision.record {
+                    self.state.fold(&record);
+                }
+                effects.extend(decision.effects);
+            }
+        }
+        // The revision counts durable records only.
+        self.state.revision = self.durable;
+        self.board.publish_volatile(Arc::new(self.state.clone()));
+        for (reply, result) in replies {
+            let error = match result {
+                Err(denied) => CommandError::Denied(denied),
+                Ok(_) => CommandError::Ledger(reason.clone()),
+            };
+            let _ = reply.send(Err(error));
+        }
+        self.act(effects);
+    }
+
+    fn act(&self, effects: Vec<Effect>) {
+        if !effects.is_empty() {
+            // Full: the reconciler compares everything on its next tick.
+            let _ = self.effects.try_send(effects);
+        }
     }
 }

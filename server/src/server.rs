@@ -1,4 +1,4 @@
-//! Puts the rooms together.
+//! What the rooms of one server share.
 
 use std::sync::Arc;
 

@@ -1,0 +1,44 @@
+# `make run` and `make test` do all the set-up on a fresh Debian 12 with Rust, Python 3, Node 20 and make.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: run build test bench lint fmt buf rust-tests browser-tests setup setup-test
+
+run: build
+	@scripts/run.sh
+
+build: setup
+	cargo build --release --locked -p boothd -p booth
+
+setup:
+	@scripts/setup.sh
+
+setup-test:
+	@scripts/setup.sh test
+
+test: setup-test fmt buf lint rust-tests browser-tests
+
+fmt:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+buf: proto/node_modules/.installed
+	proto/node_modules/.bin/buf lint
+	scripts/proto-breaking.sh
+
+rust-tests:
+	cargo test --workspace --locked
+
+browser-tests: tests/browser/node_modules/.installed
+	cargo build --locked -p boothd -p booth -p booth-judge
+	cd tests/browser && npm test --silent
+
+bench: setup-test
+	cargo build --release --locked -p boothd -p booth -p booth-judge -p booth-tests
+	target/release/booth-bench
+
+# npm installs exactly what the lock file names, once.
+%/node_modules/.installed: %/package.json %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund --silent
+	@touch $@

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Starts boothd on ./data, prints how to join and where to pull, and follows `booth watch`. Ctrl-C stops everything.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bin=target/release
+data=${BOOTH_DATA_DIR:-data}
+mkdir -p "$data"
+ready=$(mktemp)
+"$bin/boothd" --data "$data" "$@" >"$ready" 2>"$data/boothd.log" &
+server=$!
+stop() {
+  trap - EXIT INT TERM
+  kill -TERM "$server" 2>/dev/null || true
+  wait "$server" 2>/dev/null || true
+  rm -f "$ready"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+for _ in $(seq 150); do
+  grep -q '^ready' "$ready" && break
+  kill -0 "$server" 2>/dev/null || { cat "$data/boothd.log" >&2; exit 1; }
+  sleep 0.1
+done
+grep -q '^ready' "$ready" || { echo "boothd is not ready after 15 s; see $data/boothd.log" >&2; exit 1; }
+
+BOOTH_SERVER=http://$(sed -n 's/^ready grpc=\([^ ]*\).*/\1/p' "$ready" | head -n 1)
+export BOOTH_SERVER BOOTH_DATA=$data
+booth=$bin/booth
+
+echo
+echo "Send this link to a caller (or open it yourself):"
+"$booth" invite create --uses 10 -o json | sed -n 's/.*"url": *"\([^"]*\)".*/  \1/p'
+echo
+echo "Pull these in vMix, OBS or ffmpeg (\`booth slot url 1 --for vmix|obs|ffmpeg|gst\`):"
+for slot in $("$booth" slot list -o name); do
+  echo "  slot ${slot##*/}: $("$booth" slot url "$slot" --for ffmpeg)"
+done
+echo
+echo "In another terminal:"
+echo "  export PATH=\$PWD/$bin:\$PATH"
+echo "  booth caller list"
+echo "  booth caller approve CALLER"
+echo "  booth slot take 1 --next"
+echo "  booth demo --callers 3        # synthetic callers to rehearse with"
+echo
+echo "Following \`booth watch\`; Ctrl-C stops the server and its outputs."
+"$booth" watch

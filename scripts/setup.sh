@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that booth builds and tests with, those that are missing only.
+set -euo pipefail
+
+packages=(
+  pkg-config
+  gcc
+  libgstreamer1.0-dev
+  libgstreamer-plugins-base1.0-dev
+  gstreamer1.0-tools
+  gstreamer1.0-plugins-base
+  gstreamer1.0-plugins-good
+  gstreamer1.0-plugins-bad
+  gstreamer1.0-plugins-ugly
+  gstreamer1.0-libav
+  ffmpeg
+  srt-tools
+)
+# Only the tests need these.
+if [ "${1:-}" = test ]; then
+  packages+=(libsrt-gnutls-dev chromium)
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+[ "${#missing[@]}" -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || {
+    echo "setup: missing ${missing[*]}; install them as root: apt-get install ${missing[*]}" >&2
+    exit 1
+  }
+  as_root=(sudo)
+fi
+echo "setup: installing ${missing[*]} with apt-get"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+# A registry that was written while plug-ins were half installed hides them.
+rm -rf "${XDG_CACHE_HOME:-$HOME/.cache}/gstreamer-1.0"

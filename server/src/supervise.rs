@@ -1,1 +1,0 @@
-//! Workers: started, watched, adopted.

@@ -1,0 +1,127 @@
+//! One worker process: ours, or one that the boothd before this one started.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::fs::FlockOperation;
+use rustix::process::{Pid, Signal};
+
+use super::Places;
+
+/// How a worker ends that wants to be started again with other settings.
+pub(super) const RESTART_WANTED: &str = "restart with new settings";
+/// A worker's log is started anew beyond this.
+const LOG_MAX: u64 = 8 << 20;
+
+#[derive(Debug, Default)]
+pub(super) struct Process {
+    child: Option<Child>,
+    /// Of another boothd's child, from its lock file or its Hello.
+    adopted: Option<Pid>,
+    ended: Option<String>,
+}
+
+impl Process {
+    /// Whether a process of the unit lives. Notes how one of ours ended.
+    pub fn alive(&mut self, lock: &Path) -> bool {
+        if let Some(child) = &mut self.child {
+            match child.try_wait() {
+                Ok(None) => return true,
+                Ok(Some(status)) => {
+                    let restart = status.code() == Some(super::EXIT_RESTART);
+                    self.ended = Some(if restart {
+                        RESTART_WANTED.to_owned()
+                    } else {
+                        status.to_string()
+                    });
+                    self.child = None;
+                }
+                Err(error) => {
+                    self.ended = Some(error.to_string());
+                    self.child = None;
+                }
+            }
+            return false;
+        }
+        match holder(lock) {
+            Some(pid) => {
+                self.adopted = Some(pid);
+                true
+            }
+            None => {
+                if self.adopted.take().is_some() {
+                    self.ended = Some("ended (adopted)".to_owned());
+                }
+                false
+            }
+        }
+    }
+
+    /// How the last process ended; told once.
+    pub fn ended(&mut self) -> Option<String> {
+        self.ended.take()
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.child.is_some() || self.adopted.is_some()
+    }
+
+    pub fn adopt(&mut self, pid: u32) {
+        if self.child.is_none() {
+            self.adopted = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        }
+    }
+
+    pub fn kill(&mut self) {
+        if let Some(child) = &mut self.child {
+            // An error means that it has ended already.
+            let _ = child.kill();
+        } else if let Some(pid) = self.adopted {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+    }
+
+    pub fn spawn(&mut self, unit: &str, places: &Places) -> std::io::Result<()> {
+        let log = open_log(&places.run.join(format!("{unit}.log")))?;
+        let mut command = Command::new(&places.binary);
+        command
+            .arg("worker")
+            .arg(unit)
+            .arg("--socket")
+            .arg(places.socket())
+            .arg("--lock")
+            .arg(places.lock(unit))
+            .arg("--orphan-timeout-s")
+            .arg(places.orphan_timeout.as_secs().to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            // Its own group: Ctrl-C at boothd's terminal is boothd's business.
+            .process_group(0);
+        self.child = Some(command.spawn()?);
+        Ok(())
+    }
+}
+
+/// Who holds a unit's lock: the process wrote its number into the file.
+fn holder(lock: &Path) -> Option<Pid> {
+    let file = File::open(lock).ok()?;
+    // Taken means that nobody holds it; it is let go when `file` is dropped.
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+        return None;
+    }
+    let pid = std::fs::read_to_string(lock).ok()?;
+    Pid::from_raw(pid.trim().parse().ok()?)
+}
+
+fn open_log(path: &Path) -> std::io::Result<File> {
+    let big = std::fs::metadata(path).is_ok_and(|m| m.len() > LOG_MAX);
+    OpenOptions::new()
+        .create(true)
+        .append(!big)
+        .write(true)
+        .truncate(big)
+        .open(path)
+}
