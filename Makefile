@@ -24,7 +24,7 @@ lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 buf: proto/node_modules/.installed
-	proto/node_modules/.bin/buf lint
+	scripts/buf.sh lint
 	scripts/proto-breaking.sh
 
 rust-tests:

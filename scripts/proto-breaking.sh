@@ -10,4 +10,4 @@ fi
 old=$(mktemp -d)
 trap 'rm -rf "$old"' EXIT
 git archive "$base" buf.yaml proto | tar -x -C "$old"
-proto/node_modules/.bin/buf breaking --against "$old"
+scripts/buf.sh breaking --against "$old"
