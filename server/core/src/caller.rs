@@ -1,13 +1,22 @@
-//! A caller's life:
+//! A caller's life. The queue of a show is everybody in JOINING, WAITING, SCREENING, READY and HELD:
 //!
 //! ```text
-//!            media up            screen            approve            take
-//!  JOINING ───────────▶ WAITING ───────▶ SCREENING ───────▶ READY ───────────▶ ON_AIR
-//!                          │  ▲             │                │ ▲                 │
-//!                          └──┴── hold ─────┴───▶ HELD ◀─────┘ └── requeue ──────┘ release
+//!           media up            screen             approve              take
+//!  JOINING ──────────▶ WAITING ────────▶ SCREENING ────────▶ READY ──────────────▶ ON_AIR
+//!                         │                  ▲                ▲ ▲                     │
+//!                         └───── approve ────┼────────────────┘ └── release --requeue ┤
+//!                                            │                │     on-air grace over │
+//!                                            │ screen         │ approve               │
+//!  all the queue ── hold ──▶ HELD ───────────┴────────────────┘                       │
+//!                              ▲                                                      │
+//!                              └───────── release, replaced, slot deleted ────────────┘
 //!
-//!  any ── leave / drop / reject / complete / lost (grace over) ──▶ ENDED
+//!  all the queue ── take --override ──▶ ON_AIR            all the queue ── reject ──▶ ENDED
+//!  all ── leave / drop / release --drop (completed) / grace over (lost) ──▶ ENDED
 //! ```
+//!
+//! JOINING cannot be screened or approved: there is nobody to talk to yet. READY goes back to SCREENING by way of HELD.
+//! A lost connection changes no state until a grace period is over, and none of the verbs above but take needs one.
 
 use serde::{Deserialize, Serialize};
 

@@ -25,7 +25,8 @@ impl Text {
             .filter(|c| !is_unsafe(*c))
             .collect();
         let folded = bounded.split_whitespace().collect::<Vec<_>>().join(" ");
-        Self(folded.graphemes(true).take(max).collect())
+        let cut: String = folded.graphemes(true).take(max).collect();
+        Self(cut.trim_end().to_owned())
     }
 
     pub fn name(raw: &str) -> Self {

@@ -1,0 +1,23 @@
+//! Tests of the rules: by verb, as properties, and a seeded simulation against a reference model.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may stop at the first surprise"
+)]
+
+mod air;
+mod caller;
+mod fold;
+mod join;
+mod link;
+mod model;
+mod operator;
+mod properties;
+mod repeat;
+mod show;
+mod sim;
+mod slot;
+mod text;
+mod time;
+mod world;
