@@ -108,3 +108,82 @@ impl Board {
         self.state.send_replace(state);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use booth_core::{Actor, Timestamp};
+
+    use super::*;
+
+    fn record(revision: u64) -> Arc<Record> {
+        Arc::new(Record {
+            revision,
+            at: Timestamp(0),
+            actor: Actor::System,
+            answered: None,
+            events: Vec::new(),
+        })
+    }
+
+    fn publish(board: &Board, revision: u64) {
+        let state = Arc::new(State {
+            revision,
+            ..State::default()
+        });
+        board.publish(Change {
+            record: record(revision),
+            touched: Arc::default(),
+            state,
+        });
+    }
+
+    fn missed(board: &Board, since: u64) -> Option<Vec<u64>> {
+        match board.resume(since) {
+            Resume::Missed(all) => Some(all.iter().map(|(r, _)| r.revision).collect()),
+            Resume::Snapshot => None,
+        }
+    }
+
+    #[test]
+    fn a_reader_resumes_without_a_gap_also_over_a_restart() {
+        let tail = vec![(record(1), Arc::default()), (record(2), Arc::default())];
+        let board = Board::new(
+            State {
+                revision: 2,
+                ..State::default()
+            },
+            tail,
+        );
+        publish(&board, 3);
+        assert_eq!(missed(&board, 1), Some(vec![2, 3]));
+        assert_eq!(missed(&board, 3), Some(vec![]));
+    }
+
+    #[test]
+    fn a_revision_too_old_or_of_the_future_gets_a_snapshot() {
+        let board = Board::new(State::default(), Vec::new());
+        for revision in 1..=(RING as u64 + 10) {
+            publish(&board, revision);
+        }
+        assert_eq!(missed(&board, 5), None);
+        assert_eq!(missed(&board, RING as u64 + 11), None);
+        assert_eq!(missed(&board, 10).map(|m| m.len()), Some(RING));
+    }
+
+    #[tokio::test]
+    async fn one_who_lags_is_told_and_others_are_not_held_up() {
+        let board = Board::new(State::default(), Vec::new());
+        let (mut slow, mut quick) = (board.reader(), board.reader());
+        for revision in 1..=(LAG as u64 * 2) {
+            publish(&board, revision);
+            assert_eq!(
+                quick.changes.recv().await.unwrap().record.revision,
+                revision
+            );
+        }
+        assert!(matches!(
+            slow.changes.recv().await,
+            Err(broadcast::error::RecvError::Lagged(_))
+        ));
+    }
+}

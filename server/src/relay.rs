@@ -187,3 +187,66 @@ impl Drop for SourceTx {
         self.hub.sessions(|all| all.remove(&self.id));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(session: u64) -> worker::Source {
+        worker::Source {
+            caller: "c1".into(),
+            session,
+            audio: None,
+            video: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn packets_reach_the_units_that_subscribed_and_nobody_else() {
+        let hub = Hub::default();
+        let (tx, _rx) = hub.open(source(7));
+        let (unit, mut packets) = mpsc::channel(UNIT_QUEUE);
+        tx.send(Medium::Audio, false, Bytes::from_static(b"early"));
+        hub.subscribe("slot-1", &unit, &[SessionId(7)]);
+        tx.send(Medium::Audio, false, Bytes::from_static(b"on time"));
+        hub.subscribe("slot-1", &unit, &[]);
+        assert!(!tx.wanted());
+        tx.send(Medium::Audio, false, Bytes::from_static(b"late"));
+        drop(unit);
+        assert_eq!(packets.recv().await.unwrap().data.as_ref(), b"on time");
+        assert!(packets.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_unit_that_stalls_loses_its_own_packets_only() {
+        let hub = Hub::default();
+        let (tx, _rx) = hub.open(source(7));
+        let (stalled, _stalled_rx) = mpsc::channel(1);
+        let (reading, mut read) = mpsc::channel(UNIT_QUEUE);
+        hub.subscribe("slot-1", &stalled, &[SessionId(7)]);
+        hub.subscribe("slot-2", &reading, &[SessionId(7)]);
+        for _ in 0..100 {
+            tx.send(Medium::Video, false, Bytes::from_static(b"x"));
+        }
+        for _ in 0..100 {
+            assert!(read.try_recv().is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_dropped_is_gone_and_wishes_for_it_do_nothing() {
+        let hub = Hub::default();
+        let (tx, mut rx) = hub.open(source(7));
+        hub.set_want(SessionId(7), VideoWant::Full);
+        hub.request_keyframe(SessionId(7));
+        hub.request_keyframe(SessionId(7));
+        rx.want.changed().await.unwrap();
+        assert_eq!(*rx.want.borrow(), VideoWant::Full);
+        assert!(rx.keyframe.recv().await.is_some());
+        assert!(rx.keyframe.try_recv().is_err(), "wishes that wait are one");
+        drop(tx);
+        assert!(hub.is_empty() && hub.source(SessionId(7)).is_none());
+        hub.set_want(SessionId(7), VideoWant::Low);
+        hub.request_keyframe(SessionId(7));
+    }
+}

@@ -5,16 +5,30 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 fn metadata() -> serde_json::Value {
     let out = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--locked"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+            "--locked",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     serde_json::from_slice(&out.stdout).unwrap()
 }
 
@@ -23,11 +37,16 @@ fn arrows() -> BTreeMap<String, BTreeSet<String>> {
     let of = |package: &serde_json::Value| {
         let all = package["dependencies"].as_array().unwrap();
         let normal = all.iter().filter(|d| d["kind"].is_null());
-        normal.map(|d| d["name"].as_str().unwrap().to_owned()).collect()
+        normal
+            .map(|d| d["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     let packages = metadata();
     let packages = packages["packages"].as_array().unwrap();
-    packages.iter().map(|p| (p["name"].as_str().unwrap().to_owned(), of(p))).collect()
+    packages
+        .iter()
+        .map(|p| (p["name"].as_str().unwrap().to_owned(), of(p)))
+        .collect()
 }
 
 /// Which members each may depend on (DESIGN §2). A member that is missing here fails the test.
@@ -37,11 +56,29 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("booth-proto", &["booth-core"]),
     ("booth-store", &["booth-core"]),
     ("booth-media", &["booth-proto", "booth-mix"]),
-    ("boothd", &["booth-core", "booth-proto", "booth-store", "booth-media", "booth-mix"]),
+    (
+        "boothd",
+        &[
+            "booth-core",
+            "booth-proto",
+            "booth-store",
+            "booth-media",
+            "booth-mix",
+        ],
+    ),
     ("booth", &["booth-proto"]),
     // The judge uses nothing of the server, so that it can judge it.
     ("booth-judge", &[]),
-    ("booth-tests", &["booth-core", "booth-proto", "booth-store", "boothd", "booth-judge"]),
+    (
+        "booth-tests",
+        &[
+            "booth-core",
+            "booth-proto",
+            "booth-store",
+            "boothd",
+            "booth-judge",
+        ],
+    ),
 ];
 
 #[test]
@@ -51,9 +88,15 @@ fn rooms_depend_only_the_allowed_way() {
     let known: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
     assert_eq!(members, known, "every member has its allowed arrows here");
     for (name, allowed) in ALLOWED {
-        let ours: Vec<_> = arrows[*name].iter().filter(|d| members.contains(d.as_str())).collect();
+        let ours: Vec<_> = arrows[*name]
+            .iter()
+            .filter(|d| members.contains(d.as_str()))
+            .collect();
         for dependency in ours {
-            assert!(allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "{name} must not depend on {dependency}"
+            );
         }
     }
 }
@@ -61,9 +104,16 @@ fn rooms_depend_only_the_allowed_way() {
 #[test]
 fn only_one_room_names_each_heavy_part() {
     let arrows = arrows();
-    for (part, owner) in [("sled", "booth-store"), ("gstreamer", "booth-media"), ("webrtc", "boothd")] {
-        let users: Vec<_> =
-            arrows.iter().filter(|(_, deps)| deps.contains(part)).map(|(name, _)| name.as_str()).collect();
+    for (part, owner) in [
+        ("sled", "booth-store"),
+        ("gstreamer", "booth-media"),
+        ("webrtc", "boothd"),
+    ] {
+        let users: Vec<_> = arrows
+            .iter()
+            .filter(|(_, deps)| deps.contains(part))
+            .map(|(name, _)| name.as_str())
+            .collect();
         assert_eq!(users, [owner], "{part}");
     }
 }
@@ -72,14 +122,30 @@ fn only_one_room_names_each_heavy_part() {
 fn the_core_and_the_desk_are_pure() {
     let arrows = arrows();
     for pure in ["booth-core", "booth-mix"] {
-        for impure in ["tokio", "rand", "rustix", "tracing", "gstreamer", "sled", "tonic", "prost"] {
-            assert!(!arrows[pure].contains(impure), "{pure} must not know {impure}");
+        for impure in [
+            "tokio",
+            "rand",
+            "rustix",
+            "tracing",
+            "gstreamer",
+            "sled",
+            "tonic",
+            "prost",
+        ] {
+            assert!(
+                !arrows[pure].contains(impure),
+                "{pure} must not know {impure}"
+            );
         }
     }
 }
 
 fn tracked_files() -> Vec<(String, String)> {
-    let out = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().unwrap();
+    let out = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root())
+        .output()
+        .unwrap();
     assert!(out.status.success(), "git ls-files");
     let names = String::from_utf8(out.stdout).unwrap();
     let names = names.split('\0').filter(|n| !n.is_empty());
@@ -94,7 +160,11 @@ fn forbidden(line: &str) -> Option<&'static str> {
     if has(&["-----BEGIN ", "PRIVATE"]) || has(&["-----BEGIN RSA ", "PRIVATE"]) {
         return Some("a private key");
     }
-    if has(&["AK", "IA"]) && line.split(|c: char| !c.is_ascii_alphanumeric()).any(|w| w.len() == 20 && w.starts_with("AKIA")) {
+    if has(&["AK", "IA"])
+        && line
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|w| w.len() == 20 && w.starts_with("AKIA"))
+    {
         return Some("an access key");
     }
     for (parts, what) in [
@@ -138,11 +208,18 @@ fn the_scan_sees_what_it_looks_for() {
 
 #[test]
 fn nothing_generated_or_large_is_committed() {
-    let out = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().unwrap();
+    let out = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root())
+        .output()
+        .unwrap();
     let names = String::from_utf8(out.stdout).unwrap();
     for name in names.split('\0').filter(|n| !n.is_empty()) {
         let size = std::fs::metadata(root().join(name)).map_or(0, |m| m.len());
         assert!(size < 400_000, "{name} has {size} bytes");
-        assert!(!name.contains("node_modules/") && !name.starts_with("target/"), "{name}");
+        assert!(
+            !name.contains("node_modules/") && !name.starts_with("target/"),
+            "{name}"
+        );
     }
 }
