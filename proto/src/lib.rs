@@ -1,4 +1,6 @@
-//! The wire: generated types of the public API and of the worker protocol.
+//! The wire: generated types of the public API and of the worker protocol, and the conversions from and to the core's.
+
+pub mod convert;
 
 /// The public API.
 #[allow(clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_types, missing_docs)]
