@@ -172,7 +172,8 @@ impl Disk {
             Some(_) => Ok(()),
             None => self.open_segment(),
         }
-        .and_then(|()| self.hold_ballast());
+        .and_then(|()| self.hold_ballast())
+        .and_then(|()| self.has_margin(&was));
         match recovered {
             Ok(()) => {
                 tracing::info!(after = %was, "the journal can be written again");
@@ -219,6 +220,18 @@ impl Disk {
 
     fn with_layout(&self, change: impl FnOnce(&mut Layout)) {
         change(&mut self.layout.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// After a full disk, a few freed bytes are not space: a ledger that takes one change and refuses the next helps nobody.
+    fn has_margin(&self, was: &LedgerError) -> io::Result<()> {
+        if !matches!(was, LedgerError::Full { .. }) {
+            return Ok(());
+        }
+        let stat = rustix::fs::statvfs(&self.dir)?;
+        if stat.f_bavail.saturating_mul(stat.f_frsize) < self.ballast_bytes {
+            return Err(Errno::NOSPC.into());
+        }
+        Ok(())
     }
 
     /// Keeps `ballast_bytes` of the disk in hand.
