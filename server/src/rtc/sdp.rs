@@ -72,21 +72,37 @@ pub fn check(body: &[u8]) -> Result<Checked, SdpError> {
 /// Whether some m-line of this kind is on and sends.
 fn sends(sdp: &str, kind: &str) -> bool {
     media(sdp).any(|section| {
-        let Some(rest) = section.first().and_then(|m| m.strip_prefix("m=")) else { return false };
+        let Some(rest) = section.first().and_then(|m| m.strip_prefix("m=")) else {
+            return false;
+        };
         let mut words = rest.split_whitespace();
         words.next() == Some(kind)
             && words.next() != Some("0")
-            && !section.iter().any(|line| matches!(*line, "a=recvonly" | "a=inactive"))
+            && !section
+                .iter()
+                .any(|line| matches!(*line, "a=recvonly" | "a=inactive"))
     })
 }
 
 /// The m-sections, each with its lines.
 fn media(sdp: &str) -> impl Iterator<Item = Vec<&str>> {
     let lines: Vec<&str> = sdp.lines().collect();
-    let starts: Vec<usize> =
-        lines.iter().enumerate().filter(|(_, l)| l.starts_with("m=")).map(|(i, _)| i).collect();
-    let ends: Vec<usize> = starts.iter().skip(1).copied().chain([lines.len()]).collect();
-    starts.into_iter().zip(ends).map(move |(from, to)| lines[from..to].to_vec())
+    let starts: Vec<usize> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, l)| l.starts_with("m="))
+        .map(|(i, _)| i)
+        .collect();
+    let ends: Vec<usize> = starts
+        .iter()
+        .skip(1)
+        .copied()
+        .chain([lines.len()])
+        .collect();
+    starts
+        .into_iter()
+        .zip(ends)
+        .map(move |(from, to)| lines[from..to].to_vec())
 }
 
 /// Only candidates that name an IP address.
@@ -104,16 +120,21 @@ pub fn candidate_address(candidate: &str) -> Option<IpAddr> {
 /// The id an extension got in the m-section of `kind`.
 pub fn extension_id(sdp: &str, kind: &str, uri: &str) -> Option<u8> {
     let wanted = format!("m={kind} ");
-    media(sdp).filter(|s| s.first().is_some_and(|m| m.starts_with(&wanted))).flatten().find_map(|line| {
-        let (id, rest) = line.strip_prefix("a=extmap:")?.split_once(' ')?;
-        let id = id.split('/').next()?;
-        (rest.split_whitespace().next()? == uri).then(|| id.parse().ok())?
-    })
+    media(sdp)
+        .filter(|s| s.first().is_some_and(|m| m.starts_with(&wanted)))
+        .flatten()
+        .find_map(|line| {
+            let (id, rest) = line.strip_prefix("a=extmap:")?.split_once(' ')?;
+            let id = id.split('/').next()?;
+            (rest.split_whitespace().next()? == uri).then(|| id.parse().ok())?
+        })
 }
 
 /// Adds the public address beside every host candidate of the same family (1:1 NAT: the ports are the same).
 pub fn with_public_address(sdp: &str, public: Option<IpAddr>) -> String {
-    let Some(public) = public else { return sdp.to_owned() };
+    let Some(public) = public else {
+        return sdp.to_owned();
+    };
     let mut out = String::with_capacity(sdp.len() + 256);
     for line in sdp.lines() {
         if let Some(twin) = line.strip_prefix("a=").and_then(|c| twin(c, public)) {
@@ -132,7 +153,11 @@ fn twin(candidate: &str, public: IpAddr) -> Option<String> {
     let address = candidate_address(candidate)?;
     let words: Vec<&str> = candidate.split_whitespace().collect();
     let host = words.windows(2).any(|w| w == ["typ", "host"]);
-    if !candidate.starts_with("candidate:") || !host || address == public || address.is_ipv4() != public.is_ipv4() {
+    if !candidate.starts_with("candidate:")
+        || !host
+        || address == public
+        || address.is_ipv4() != public.is_ipv4()
+    {
         return None;
     }
     let foundation = format!("{}9", words.first()?);
@@ -163,7 +188,9 @@ pub fn fragment(body: &[u8]) -> Result<Fragment, SdpError> {
     let mut mid = String::from("0");
     let mut count = 0;
     for line in text.lines().map(str::trim).filter(|l| !l.is_empty()) {
-        let Some((kind, value)) = line.split_once('=') else { return Err(SdpError::NotSdp("a line without =")) };
+        let Some((kind, value)) = line.split_once('=') else {
+            return Err(SdpError::NotSdp("a line without ="));
+        };
         if kind != "a" {
             continue;
         }
@@ -188,7 +215,9 @@ pub fn fragment(body: &[u8]) -> Result<Fragment, SdpError> {
 
 /// The offer again with other ICE credentials and candidates: an ICE restart (RFC 9725 §4.3.3).
 pub fn with_credentials(offer: &str, fragment: &Fragment) -> String {
-    let (Some(ufrag), Some(pwd)) = (&fragment.ufrag, &fragment.pwd) else { return offer.to_owned() };
+    let (Some(ufrag), Some(pwd)) = (&fragment.ufrag, &fragment.pwd) else {
+        return offer.to_owned();
+    };
     let mut out = String::with_capacity(offer.len());
     let mut mid = String::new();
     for line in offer.lines() {
@@ -216,9 +245,20 @@ pub fn with_credentials(offer: &str, fragment: &Fragment) -> String {
 
 /// The part of an answer that a restart is answered with.
 pub fn restart_fragment(answer: &str) -> String {
-    let wanted = ["a=ice-ufrag:", "a=ice-pwd:", "a=ice-options:", "m=", "a=mid:", "a=candidate:", "a=end-of-candidates"];
+    let wanted = [
+        "a=ice-ufrag:",
+        "a=ice-pwd:",
+        "a=ice-options:",
+        "m=",
+        "a=mid:",
+        "a=candidate:",
+        "a=end-of-candidates",
+    ];
     let mut out = String::new();
-    for line in answer.lines().filter(|line| wanted.iter().any(|w| line.starts_with(w))) {
+    for line in answer
+        .lines()
+        .filter(|line| wanted.iter().any(|w| line.starts_with(w)))
+    {
         out.push_str(line);
         out.push_str("\r\n");
     }

@@ -15,11 +15,17 @@ fn an_offer_keeps_its_lines_but_not_candidates_that_are_names() {
 #[test]
 fn limits_are_held_before_the_parser_sees_anything() {
     assert_eq!(check(&vec![b'a'; SDP_MAX + 1]), Err(SdpError::TooLarge));
-    assert_eq!(check(b"hello"), Err(SdpError::NotSdp("it does not begin with v=0")));
+    assert_eq!(
+        check(b"hello"),
+        Err(SdpError::NotSdp("it does not begin with v=0"))
+    );
     assert!(matches!(check(&[0xff, 0xfe]), Err(SdpError::NotSdp(_))));
     let many = format!("{OFFER}{}", "m=audio 9 RTP 0\r\n".repeat(7));
     assert_eq!(check(many.as_bytes()), Err(SdpError::TooManyMedia));
-    let many = format!("{OFFER}{}", "a=candidate:1 1 udp 1 192.0.2.7 1 typ host\r\n".repeat(31));
+    let many = format!(
+        "{OFFER}{}",
+        "a=candidate:1 1 udp 1 192.0.2.7 1 typ host\r\n".repeat(31)
+    );
     assert_eq!(check(many.as_bytes()), Err(SdpError::TooManyCandidates));
     let silent = OFFER.replace("a=sendrecv", "a=recvonly");
     assert_eq!(check(silent.as_bytes()), Err(SdpError::Nothing));

@@ -1,0 +1,241 @@
+//! What the WHIP door asks of the room: open, trickle, restart, close.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use booth_core::CallerId;
+use tokio_util::sync::CancellationToken;
+
+use super::engine::{EngineError, Offer};
+use super::ingest::Ingest;
+use super::session::{self, Negotiation, PeerCell, Session, Work};
+use super::{REPLACE, Rtc, RtcError, bus, ended, sdp};
+use crate::secrets;
+
+/// An answered offer.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session's unguessable name.
+    pub token: String,
+    pub etag: String,
+    pub answer: String,
+}
+
+/// What a PATCH came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Patched {
+    /// Candidates were added: 204.
+    Trickled,
+    /// ICE restarted: 200 with this fragment and the new ETag.
+    Restarted { etag: String, fragment: String },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PatchError {
+    #[error("there is no such session")]
+    NotFound,
+    #[error("If-Match is needed")]
+    NoMatch,
+    #[error("the session has another ETag")]
+    Mismatch,
+    #[error(transparent)]
+    Sdp(#[from] sdp::SdpError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{0}")]
+    Secret(#[from] secrets::SecretError),
+}
+
+/// Gives the place back when answering fails or is given up.
+struct Pending<'a>(&'a Rtc);
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.0.sessions(|s| s.pending = s.pending.saturating_sub(1));
+    }
+}
+
+impl Rtc {
+    /// Answers an offer of this caller. A session they have already is closed.
+    pub async fn open(&self, caller: &CallerId, offer: sdp::Checked) -> Result<Opened, RtcError> {
+        if self.0.stopping.is_cancelled() {
+            return Err(RtcError::Stopping);
+        }
+        let pending = self.admit(caller).await?;
+        let config = &self.0.rooms.config.rtc;
+        let ingest = Arc::new(Ingest::new(
+            caller.clone(),
+            self.0.rooms.meters.clone(),
+            Duration::from_millis(config.silence_ms),
+        ));
+        let lease = self
+            .0
+            .ports
+            .lease(&self.0.addresses)
+            .ok_or_else(|| EngineError::Bind("rtc.udp_ports has no free port".into()))?;
+        let to_answer = Offer {
+            sdp: offer.sdp.clone(),
+            audio: offer.audio,
+            video: offer.video,
+            bind: self.0.addresses.iter().map(|ip| SocketAddr::new(*ip, lease.port())).collect(),
+            public_ip: config.public_ip,
+        };
+        let token = secrets::new_token()?.expose().clone();
+        let etag = new_etag()?;
+        let answer = self.0.engine.answer(to_answer, Arc::clone(&ingest) as Arc<dyn super::engine::Sink>).await?;
+        let session = Arc::new(Session {
+            token: token.clone(),
+            caller: caller.clone(),
+            cancel: self.0.stopping.child_token(),
+            ended: CancellationToken::new(),
+            negotiation: tokio::sync::Mutex::new(Negotiation {
+                etag: etag.clone(),
+                ufrag: ufrag(&offer.sdp),
+                candidates: offer.sdp.matches("a=candidate:").count(),
+                offer: offer.sdp,
+            }),
+            peer: PeerCell(answer.peer),
+        });
+        self.enter(&session);
+        drop(pending);
+        let rtc = self.clone();
+        let work = Work {
+            session: Arc::clone(&session),
+            rooms: self.0.rooms.clone(),
+            ingest,
+            audio: offer.audio,
+            video: offer.video,
+            bus: Box::new(bus::Silence::new()),
+            steered: Arc::new(move |caller, want| rtc.note_want(caller, want)),
+            lease,
+        };
+        let rtc = self.clone();
+        tokio::spawn(async move {
+            session::run(work).await;
+            rtc.leave(&session);
+        });
+        Ok(Opened { token, etag, answer: answer.sdp })
+    }
+
+    /// A place for one more session; the caller's own old one gives way when there is no other.
+    async fn admit(&self, caller: &CallerId) -> Result<Pending<'_>, RtcError> {
+        let most = usize::try_from(self.0.rooms.config.rtc.max_sessions).unwrap_or(usize::MAX);
+        let take = || {
+            self.sessions(|s| {
+                let room = s.by_token.len() + s.pending < most;
+                s.pending += usize::from(room);
+                room
+            })
+        };
+        if take() {
+            return Ok(Pending(self));
+        }
+        if let Some(old) = self.of_caller(caller) {
+            old.cancel.cancel();
+            let _ = tokio::time::timeout(REPLACE, old.ended.cancelled()).await;
+            self.leave(&old);
+            if take() {
+                return Ok(Pending(self));
+            }
+        }
+        Err(RtcError::Full)
+    }
+
+    fn of_caller(&self, caller: &CallerId) -> Option<Arc<Session>> {
+        self.sessions(|s| s.by_caller.get(caller).and_then(|token| s.by_token.get(token)).cloned())
+    }
+
+    /// From here on the session is the caller's; the one before it is closed.
+    fn enter(&self, session: &Arc<Session>) {
+        let old = self.sessions(|s| {
+            s.by_token.insert(session.token.clone(), Arc::clone(session));
+            let old = s.by_caller.insert(session.caller.clone(), session.token.clone());
+            old.and_then(|token| s.by_token.get(&token).cloned())
+        });
+        if let Some(old) = old {
+            old.cancel.cancel();
+        }
+        // The call may have ended, or the server stopped, while the offer was being answered.
+        if ended(&self.0.rooms.board.state(), &session.caller) {
+            session.cancel.cancel();
+        }
+    }
+
+    fn leave(&self, session: &Arc<Session>) {
+        let last = self.sessions(|s| {
+            s.by_token.remove(&session.token);
+            let current = s.by_caller.get(&session.caller) == Some(&session.token);
+            if current {
+                s.by_caller.remove(&session.caller);
+            }
+            current
+        });
+        if last {
+            self.0.rooms.meters.forget_caller(&session.caller);
+            self.note_want(&session.caller, None);
+        }
+    }
+
+    /// Whether there is such a session, for answers that need no more.
+    pub fn has(&self, token: &str) -> bool {
+        self.find(token).is_some()
+    }
+
+    fn find(&self, token: &str) -> Option<Arc<Session>> {
+        self.sessions(|s| s.by_token.get(token).cloned()).filter(|s| !s.cancel.is_cancelled())
+    }
+
+    /// Closes the session and waits until it is; `false` when there is none.
+    pub async fn close(&self, token: &str) -> bool {
+        let Some(session) = self.find(token) else { return false };
+        session.cancel.cancel();
+        let _ = tokio::time::timeout(REPLACE, session.ended.cancelled()).await;
+        true
+    }
+
+    /// Trickles candidates or restarts ICE (RFC 9725 §4.3).
+    pub async fn patch(&self, token: &str, if_match: Option<&str>, body: &[u8]) -> Result<Patched, PatchError> {
+        let session = self.find(token).ok_or(PatchError::NotFound)?;
+        let if_match = if_match.ok_or(PatchError::NoMatch)?;
+        let fragment = sdp::fragment(body)?;
+        let mut negotiation = session.negotiation.lock().await;
+        if if_match != "*" && if_match != negotiation.etag {
+            return Err(PatchError::Mismatch);
+        }
+        let other = |ufrag: &String| *ufrag != negotiation.ufrag;
+        if fragment.ufrag.as_ref().is_some_and(other) && fragment.pwd.is_some() {
+            if if_match != "*" {
+                return Err(PatchError::Mismatch);
+            }
+            let offer = sdp::with_credentials(&negotiation.offer, &fragment);
+            let answer = session.peer.0.restart(offer.clone()).await?;
+            negotiation.etag = new_etag()?;
+            negotiation.ufrag = fragment.ufrag.unwrap_or_default();
+            negotiation.candidates = fragment.candidates.len();
+            negotiation.offer = offer;
+            return Ok(Patched::Restarted {
+                etag: negotiation.etag.clone(),
+                fragment: sdp::restart_fragment(&answer),
+            });
+        }
+        negotiation.candidates += fragment.candidates.len();
+        if negotiation.candidates > sdp::CANDIDATES_MAX {
+            return Err(sdp::SdpError::TooManyCandidates.into());
+        }
+        for (mid, candidate) in &fragment.candidates {
+            session.peer.0.add_candidate(mid, candidate).await?;
+        }
+        Ok(Patched::Trickled)
+    }
+}
+
+fn ufrag(sdp: &str) -> String {
+    sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().to_owned()
+}
+
+/// A strong entity tag, quotes included.
+fn new_etag() -> Result<String, secrets::SecretError> {
+    let random: [u8; 8] = secrets::random()?;
+    Ok(format!("\"{:016x}\"", u64::from_be_bytes(random)))
+}
