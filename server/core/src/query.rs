@@ -1,6 +1,5 @@
 //! Questions that several rooms ask of the state; none of them changes it.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::{
@@ -101,19 +100,18 @@ impl State {
         }
     }
 
-    /// Ended callers beyond [`ENDED_KEPT`], those who ended first.
+    /// Ended callers beyond [`ENDED_KEPT`]: those who ended first, in that order.
     pub(crate) fn surplus_ended(&self) -> Vec<&Caller> {
         let ended = |c: &&std::sync::Arc<Caller>| c.state.is_ended();
-        if self.callers.values().filter(ended).count() <= ENDED_KEPT {
+        let count = self.callers.values().filter(ended).count();
+        let surplus = count.saturating_sub(ENDED_KEPT);
+        if surplus == 0 {
             return Vec::new();
         }
-        let mut ended: Vec<&Caller> = self
-            .callers
-            .values()
-            .filter(ended)
-            .map(AsRef::as_ref)
-            .collect();
-        ended.sort_by_key(|caller| Reverse((caller.state_since, caller.id.clone())));
-        ended.split_off(ENDED_KEPT)
+        let ended = self.callers.values().filter(ended);
+        let mut ended: Vec<&Caller> = ended.map(AsRef::as_ref).collect();
+        ended.sort_by_key(|caller| caller.state_since);
+        ended.truncate(surplus);
+        ended
     }
 }

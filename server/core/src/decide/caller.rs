@@ -175,7 +175,9 @@ pub(super) fn set(draft: &mut Draft<'_>, id: &CallerId, state: CallerState) {
 
 /// Whether the call has ended this way already.
 fn already(draft: &Draft<'_>, id: &CallerId, reason: EndReason) -> Result<bool, Denied> {
-    Ok(draft.caller(id)?.state == CallerState::Ended(reason))
+    let caller = draft.caller(id)?;
+    draft.fresh(caller.revision)?;
+    Ok(caller.state == CallerState::Ended(reason))
 }
 
 /// A caller whose call goes on, as fresh as expected.

@@ -1,1 +1,490 @@
+//! The seeded simulation: random commands, facts, time, crashes and repeats, against the reference model.
+//!
+//! `BOOTH_SIM_SEED` runs one seed, `BOOTH_SIM_STEPS` sets how many steps each one has.
 
+use booth_core::*;
+
+use crate::model::{Model, Programme, Said};
+use crate::world::*;
+
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=8;
+const STEPS: usize = 4_000;
+const SLOTS: [&str; 4] = ["1", "2", "3", "4"];
+
+/// Says how to run a failure again.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "the simulation failed: run it again with BOOTH_SIM_SEED={}",
+                self.0
+            );
+        }
+    }
+}
+
+#[test]
+fn a_simulated_show_goes_as_the_reference_model_says() {
+    let set = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .map(|value| value.parse::<u64>().unwrap())
+    };
+    let steps = set("BOOTH_SIM_STEPS").map_or(STEPS, |steps| usize::try_from(steps).unwrap());
+    let seeds = set("BOOTH_SIM_SEED").map_or(SEEDS, |seed| seed..=seed);
+    for seed in seeds {
+        let _seed = Seed(seed);
+        let mut sim = Sim::new(seed);
+        for step in 0..steps {
+            sim.step();
+            sim.compare();
+            if step % 50 == 0 {
+                sim.compare_all();
+            }
+        }
+        sim.compare_all();
+        sim.replay();
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same for ever.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.roll() % u64::try_from(n.max(1)).unwrap()).unwrap()
+    }
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len())]
+    }
+}
+
+struct Sim {
+    dice: Dice,
+    state: State,
+    model: Model,
+    journal: Vec<Record>,
+    /// What the store would have folded already: the state at some acknowledged revision, as rows.
+    checkpoint: State,
+    /// An acknowledged state after the checkpoint, to be found again.
+    witness: State,
+    requests: Vec<(Meta, Command)>,
+    joined: usize,
+    session: u64,
+}
+
+impl Sim {
+    fn new(seed: u64) -> Self {
+        let mut world = World::empty();
+        for command in State::initial(Some(token("admin")), &[9_001, 9_002]) {
+            world.ok(command);
+        }
+        let late = show("late");
+        world.ok(Command::CreateShow {
+            id: late.clone(),
+            title: text("Late"),
+        });
+        world.ok(Command::StartShow { id: late });
+        world.ok(open_invite("main"));
+        world.ok(open_invite("late"));
+        let mut model = Model {
+            now: NOW.0,
+            ..Model::default()
+        };
+        for id in ["main", "late"] {
+            let settings = ShowSettings::default();
+            model.shows.push(Programme {
+                id: id.into(),
+                live: true,
+                settings,
+            });
+        }
+        for (id, port) in [("1", 9_001), ("2", 9_002)] {
+            model.ask(&meta(), &create_slot(id, port)).unwrap();
+        }
+        Self {
+            dice: Dice(seed),
+            checkpoint: world.state.clone(),
+            witness: world.state.clone(),
+            state: world.state,
+            journal: world.journal,
+            model,
+            requests: Vec::new(),
+            joined: 0,
+            session: 0,
+        }
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(100) {
+            0..=54 => self.new_command(),
+            55..=59 => self.repeat(),
+            60..=84 => {
+                let fact = self.fact();
+                self.tell(&fact);
+            }
+            85..=97 => self.time(),
+            _ => self.crash(),
+        }
+    }
+
+    fn new_command(&mut self) {
+        let command = self.command();
+        let request_id = self.dice.one_in(3).then(|| {
+            // Sometimes one that was used for something else.
+            let reused = self.dice.one_in(20);
+            let n = if reused {
+                self.dice.below(self.requests.len())
+            } else {
+                self.requests.len()
+            };
+            RequestId::new(&format!("r{n}")).unwrap()
+        });
+        let expected_revision = match self.dice.below(20) {
+            0 => Some(0),
+            1..=3 => Some(u64::MAX),
+            _ => None,
+        };
+        let asked = Meta {
+            request_id,
+            expected_revision,
+            ..meta()
+        };
+        if asked.request_id.is_some() {
+            self.requests.push((asked.clone(), command.clone()));
+        }
+        self.ask(&asked, &command);
+    }
+
+    /// A client that did not hear the answer asks again; the edge makes new random parts.
+    fn repeat(&mut self) {
+        if self.requests.is_empty() {
+            return;
+        }
+        let (meta, mut command) = self.dice.pick(&self.requests).clone();
+        if let Command::Join { id, rejoin, .. } = &mut command {
+            self.joined += 1;
+            let again = format!("c{}", self.joined);
+            (*id, *rejoin) = (caller(&again), token(&again));
+        }
+        self.ask(&meta, &command);
+    }
+
+    fn ask(&mut self, meta: &Meta, command: &Command) {
+        let input = Input::Command(meta.clone(), command.clone());
+        let now = Timestamp(self.model.now);
+        if self.dice.one_in(50) {
+            // Decided, but the server died before it was durable: it never happened.
+            drop(decide(&self.state, now, &input));
+            return;
+        }
+        let said: Said = match decide(&self.state, now, &input) {
+            Ok(decision) => {
+                self.acknowledge(decision.record);
+                let answer = decision.answer.expect("a command has an answer");
+                assert!(answer.revision <= self.state.revision);
+                Ok(name(&answer.target))
+            }
+            Err(refusal) => {
+                self.acknowledge(refusal.record);
+                Err(refusal.denied.reason())
+            }
+        };
+        assert_eq!(said, self.model.ask(meta, command), "{meta:?} {command:?}");
+    }
+
+    fn tell(&mut self, fact: &Fact) {
+        let input = Input::Fact(fact.clone());
+        let decision = decide(&self.state, Timestamp(self.model.now), &input).unwrap();
+        self.acknowledge(decision.record);
+        self.model.tell(fact);
+    }
+
+    fn acknowledge(&mut self, record: Option<Record>) {
+        let Some(record) = record else {
+            return;
+        };
+        assert_eq!(record.revision, self.state.revision + 1);
+        self.state.fold(&record);
+        self.journal.push(record);
+        if self.dice.one_in(40) {
+            self.witness = self.state.clone();
+        }
+    }
+
+    /// Most steps are short; some are a grace period or a night. The tick comes on time, late, or not yet.
+    fn time(&mut self) {
+        let spans = [1, 40, 900, 4_000, 10_000, 90_000, 300_000];
+        let span = if self.dice.one_in(60) {
+            7 * 3_600_000
+        } else {
+            *self.dice.pick(&spans)
+        };
+        let end = self.model.now + i64::try_from(self.dice.below(span + 1)).unwrap();
+        if self.dice.one_in(3) {
+            self.model.now = end;
+        }
+        while let Some((at, _)) = self.state.poll_timeout()
+            && at.0 <= end
+            && !self.dice.one_in(10)
+        {
+            self.model.now = self.model.now.max(at.0);
+            let now = Timestamp(self.model.now);
+            let decision = decide(&self.state, now, &Input::Tick).unwrap();
+            assert!(decision.record.is_some(), "something was due");
+            self.acknowledge(decision.record);
+            self.model.tick();
+            self.compare();
+        }
+        self.model.now = end;
+    }
+
+    /// The server dies: what was acknowledged is found again from rows and journal, and nobody is connected.
+    fn crash(&mut self) {
+        let rows = self.checkpoint.rows().map(|(_, row)| row);
+        let mut found = State::from_rows(self.checkpoint.revision, rows);
+        let done = usize::try_from(found.revision).unwrap();
+        for record in &self.journal[done..] {
+            assert_eq!(record.revision, found.revision + 1);
+            found.fold(record);
+            if found.revision == self.witness.revision {
+                assert!(found == self.witness, "another state at {}", found.revision);
+            }
+        }
+        assert!(found == self.state, "the journal holds another state");
+        assert_eq!(found.invariants(), Ok(()));
+        self.state = found;
+        if self.dice.one_in(2) {
+            self.checkpoint = self.state.clone();
+            self.witness = self.state.clone();
+        }
+        self.tell(&Fact::Started);
+        for id in SLOTS {
+            if !self.dice.one_in(4) {
+                self.tell(&Fact::WorkerUp {
+                    slot: slot(id),
+                    showing: Showing::Idle,
+                });
+            }
+        }
+    }
+
+    fn someone(&mut self) -> String {
+        let known: Vec<&CallerId> = self.state.callers.keys().collect();
+        if known.is_empty() || self.dice.one_in(40) {
+            return "nobody".into();
+        }
+        // Mostly one whose call goes on.
+        for _ in 0..4 {
+            let id = *self.dice.pick(&known);
+            if !self.state.callers[id].state.is_ended() {
+                return id.to_string();
+            }
+        }
+        self.dice.pick(&known).to_string()
+    }
+
+    fn command(&mut self) -> Command {
+        let id = self.someone();
+        let on = *self.dice.pick(&SLOTS);
+        let program = *self.dice.pick(&["main", "main", "main", "late"]);
+        match self.dice.below(40) {
+            0..=6 => {
+                self.joined += 1;
+                let id = format!("c{}", self.joined);
+                join_by(
+                    if self.dice.one_in(30) {
+                        "wrong"
+                    } else {
+                        program
+                    },
+                    &id,
+                )
+            }
+            7 => rejoin(&id),
+            8 => leave(&id),
+            9..=10 => screen(&id),
+            11..=15 => approve(&id),
+            16 => reject(&id),
+            17..=18 => hold(&id),
+            19..=20 => move_to(&id, u32::try_from(self.dice.below(9)).unwrap()),
+            21 => Command::Note {
+                id: caller(&id),
+                text: text("note"),
+            },
+            22 => Command::Chat {
+                id: caller(&id),
+                text: text("hello"),
+            },
+            23 => drop_call(&id),
+            24 => mute(&id, self.dice.one_in(2)),
+            25..=27 => take(on, &id),
+            28..=29 => overridden(take(on, &id)),
+            30..=31 => take_next(on),
+            32 => overridden(take_next(on)),
+            33..=34 => {
+                let how = [Disposition::Hold, Disposition::Requeue, Disposition::Drop];
+                release(on, *self.dice.pick(&how))
+            }
+            35 => arm(on, (!self.dice.one_in(4)).then_some(id.as_str())),
+            36 => {
+                let port = 9_001 + u16::try_from(self.dice.below(5)).unwrap();
+                let settings = SlotSettings::listening(port);
+                Command::CreateSlot {
+                    id: slot(on),
+                    show: show(program),
+                    settings,
+                }
+            }
+            37 if self.dice.one_in(3) => Command::DeleteSlot { id: slot(on) },
+            38 if self.dice.one_in(3) => Command::StopShow { id: show(program) },
+            39 if self.dice.one_in(3) => {
+                let settings = Some(ShowSettings {
+                    grace_ms: *self.dice.pick(&[300_000, 300_000, 60_000, 5_000]),
+                    on_air_grace_ms: *self.dice.pick(&[10_000, 10_000, 0, 5_000]),
+                    max_callers: *self.dice.pick(&[500, 20, 10]),
+                    open: !self.dice.one_in(8),
+                });
+                Command::UpdateShow {
+                    id: show(program),
+                    title: None,
+                    settings,
+                }
+            }
+            _ => Command::StartShow { id: show(program) },
+        }
+    }
+
+    fn fact(&mut self) -> Fact {
+        let on = *self.dice.pick(&SLOTS);
+        let on = slot(on);
+        let id = caller(&self.someone());
+        let showing = match self.dice.below(4) {
+            0 => Showing::Idle,
+            1 => Showing::Armed { caller: id.clone() },
+            2 => Showing::Caller { caller: id.clone() },
+            _ => Showing::Frozen { caller: id.clone() },
+        };
+        match self.dice.below(20) {
+            0..=11 => {
+                self.session += 1;
+                // Late news of an older session now and then.
+                let late = u64::try_from(self.dice.below(2) * self.dice.below(40)).unwrap();
+                let session = SessionId(self.session.saturating_sub(late));
+                Fact::MediaUp {
+                    caller: id,
+                    session,
+                    audio: true,
+                    video: self.dice.one_in(2),
+                }
+            }
+            12..=14 => {
+                let link = self.state.callers.get(&id).map(|caller| caller.link);
+                let session = match link {
+                    Some(Link::Up { session, .. }) if !self.dice.one_in(4) => session,
+                    _ => SessionId(self.session),
+                };
+                Fact::MediaDown {
+                    caller: id,
+                    session,
+                }
+            }
+            15 => Fact::WorkerDown { slot: on },
+            16..=17 => Fact::WorkerUp { slot: on, showing },
+            _ => Fact::SlotShowing { slot: on, showing },
+        }
+    }
+
+    /// Queues, slots and the next deadline: what an operator would see at once.
+    #[track_caller]
+    fn compare(&self) {
+        for show in self.state.shows.values() {
+            let queue: Vec<_> = show.queue.iter().map(CallerId::as_str).collect();
+            let expected: Vec<_> = self.model.queue(show.id.as_str());
+            let expected: Vec<_> = expected.iter().map(|person| person.id.as_str()).collect();
+            assert_eq!(queue, expected);
+        }
+        assert_eq!(self.state.slots.len(), self.model.slots.len());
+        for expected in &self.model.slots {
+            let slot = &self.state.slots[&slot(&expected.id)];
+            let on = slot.assigned.as_ref().map(|a| a.caller.to_string());
+            assert_eq!(on, self.model.on(&expected.id));
+            let armed = self.state.armed_for(&slot.id).map(ToString::to_string);
+            assert_eq!(armed, self.model.armed(expected));
+            let worker = slot.worker == WorkerState::Up;
+            assert_eq!(
+                (worker, &slot.showing),
+                (expected.worker, &expected.showing)
+            );
+        }
+        let due = self.state.poll_timeout().map(|(at, _)| at.0);
+        assert_eq!(due, self.model.due().map(|(at, ..)| at));
+    }
+
+    /// Everybody, also who has ended.
+    #[track_caller]
+    fn compare_all(&self) {
+        assert_eq!(self.state.invariants(), Ok(()));
+        let air = self.model.air.iter().map(|(_, person)| person);
+        let people: Vec<_> = self
+            .model
+            .line
+            .iter()
+            .chain(air)
+            .chain(&self.model.ended)
+            .collect();
+        assert_eq!(self.state.callers.len(), people.len());
+        for person in people {
+            let found = &self.state.callers[&caller(&person.id)];
+            let media = match found.link {
+                Link::Up { session, .. } => Ok(session.0),
+                Link::Down { since } => Err(since.0),
+            };
+            assert_eq!(
+                (found.state, found.state_since.0, media, found.muted),
+                (person.state, person.since, person.media, person.muted),
+                "{}",
+                person.id
+            );
+            assert_eq!(found.notes.len(), person.notes.min(NOTES_KEPT));
+            assert_eq!(found.chat.len(), person.lines.min(CHAT_KEPT));
+        }
+        for show in &self.model.shows {
+            let found = &self.state.shows[&crate::world::show(&show.id)];
+            assert_eq!(found.state == ShowState::Live, show.live);
+            assert_eq!(found.settings, show.settings);
+        }
+    }
+
+    /// The whole journal, read back from its text, amounts to the same state.
+    fn replay(&self) {
+        let mut state = State::default();
+        for record in &self.journal {
+            let json = serde_json::to_vec(record).unwrap();
+            state.fold(&serde_json::from_slice(&json).unwrap());
+        }
+        assert!(state == self.state, "the journal holds another state");
+    }
+}
+
+fn name(target: &Target) -> String {
+    match target {
+        Target::Show(id) => id.to_string(),
+        Target::Invite(id) => id.to_string(),
+        Target::Caller(id) => id.to_string(),
+        Target::Slot(id) => id.to_string(),
+        Target::Operator(id) => id.to_string(),
+    }
+}
