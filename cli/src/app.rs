@@ -1,0 +1,129 @@
+//! From the typed line to the exit code: parse, run, say what went wrong.
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::OnceCell;
+
+use crate::args::{Cli, Command, Global};
+use crate::client::{Client, fresh_request_id};
+use crate::errors::{Failure, INTERRUPTED, Outcome};
+use crate::render::Out;
+use crate::verbs;
+
+/// What every verb gets: the flags, the way out, and the connection once it is needed.
+pub struct Ctx {
+    pub global: Global,
+    pub out: Out,
+    client: OnceCell<Client>,
+}
+
+impl Ctx {
+    pub async fn client(&self) -> Outcome<&Client> {
+        self.client
+            .get_or_try_init(|| Client::connect(&self.global))
+            .await
+    }
+
+    /// The given request id, or a fresh one.
+    pub fn request_id(&self) -> String {
+        self.global
+            .request_id
+            .clone()
+            .unwrap_or_else(fresh_request_id)
+    }
+
+    /// The given revision; 0 expects nothing.
+    pub fn expected_revision(&self) -> u64 {
+        self.global.expect_revision.unwrap_or(0)
+    }
+
+    /// A new resource has no revision to expect.
+    pub fn expects_nothing(&self) -> Outcome {
+        match self.global.expect_revision {
+            None => Ok(()),
+            Some(_) => Err(Failure::usage(
+                "--expect-revision has no meaning here: nothing exists yet that could have changed",
+            )),
+        }
+    }
+}
+
+/// Runs the command that was typed and returns its exit code.
+pub fn main() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no reason to fail.
+            let _ = error.print();
+            return error.exit_code();
+        }
+    };
+    let format = cli.global.output;
+    let outcome = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(until_signalled(cli)),
+        Err(error) => Ended::Done(Err(Failure::error(format!("cannot start: {error}")))),
+    };
+    match outcome {
+        Ended::Done(Ok(())) => 0,
+        Ended::Done(Err(failure)) => {
+            if !failure.closed_pipe {
+                eprintln_quietly(&failure.to_text(format));
+            }
+            failure.exit_code()
+        }
+        Ended::Signalled(code) => code,
+    }
+}
+
+enum Ended {
+    Done(Outcome),
+    Signalled(i32),
+}
+
+/// A signal drops the command's future, so that half-written files are cleaned up, and becomes the shell's exit code.
+async fn until_signalled(cli: Cli) -> Ended {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return Ended::Done(Err(Failure::error("cannot listen for signals")));
+    };
+    tokio::select! {
+        outcome = run(cli) => Ended::Done(outcome),
+        _ = interrupt.recv() => Ended::Signalled(INTERRUPTED),
+        _ = terminate.recv() => Ended::Signalled(143),
+    }
+}
+
+async fn run(cli: Cli) -> Outcome {
+    let ctx = Ctx {
+        out: Out::new(cli.global.output),
+        global: cli.global,
+        client: OnceCell::new(),
+    };
+    match cli.command {
+        Command::Status => verbs::status::run(&ctx).await,
+        Command::Watch(args) => verbs::watch::run(&ctx, args).await,
+        Command::Invite(command) => verbs::invite::run(&ctx, command).await,
+        Command::Caller(command) => verbs::caller::run(&ctx, command).await,
+        Command::Slot(command) => verbs::slot::run(&ctx, command).await,
+        Command::Show(command) => verbs::show::run(&ctx, command).await,
+        Command::Operator(command) => verbs::operator::run(&ctx, command).await,
+        Command::Backup(args) => verbs::backup::run(&ctx, args).await,
+        Command::Restore(args) => verbs::restore::run(&ctx, args).await,
+        Command::Demo(args) => verbs::demo::run(&ctx, args).await,
+        Command::Completions(args) => verbs::completions::run(&ctx, args),
+        Command::Version => ctx
+            .out
+            .line(&format!("booth {}", env!("CARGO_PKG_VERSION"))),
+    }
+}
+
+/// stderr may be closed too; there is nobody left to tell.
+pub fn eprintln_quietly(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

@@ -1,0 +1,110 @@
+//! What can be typed: the command tree, one file per noun. No behaviour lives here.
+
+mod caller;
+mod invite;
+mod operator;
+mod parse;
+mod show;
+mod slot;
+mod system;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use caller::CallerCommand;
+pub use invite::{InviteCommand, KindArg};
+pub use operator::{OperatorCommand, RoleArg};
+pub use parse::IdleKind;
+pub use show::{ShowCommand, ShowSettingsArgs};
+pub use slot::{EncoderArg, SlotCommand, SlotSettingsArgs, Tool, TransitionArgs};
+pub use system::{BackupArgs, CompletionsArgs, DemoArgs, RestoreArgs, WatchArgs};
+
+/// Puts remote callers on air.
+#[derive(Debug, Parser)]
+#[command(name = "booth", version, about, after_help = crate::errors::EXIT_CODES_HELP, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command understands.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options for every command")]
+pub struct Global {
+    /// Where boothd listens for gRPC.
+    #[arg(
+        long,
+        global = true,
+        env = "BOOTH_SERVER",
+        default_value = "http://127.0.0.1:7400",
+        value_name = "URL"
+    )]
+    pub server: String,
+    /// File with the bearer token (else BOOTH_TOKEN, else admin.token of a server on this machine).
+    #[arg(long, global = true, env = "BOOTH_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How to print the answer.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub output: Format,
+    /// Do not ask before something is destroyed.
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Name of this attempt: the server answers a repeat with the first answer. Random when not given.
+    #[arg(long, global = true, value_name = "ID", value_parser = parse::request_id)]
+    pub request_id: Option<String>,
+    /// Refuse if the resource is not at this revision any more.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub expect_revision: Option<u64>,
+    /// How long to wait for an answer (500ms, 10s, 2m).
+    #[arg(long, global = true, default_value = "10s", value_parser = parse::duration, value_name = "TIME")]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns for people.
+    Table,
+    /// The answer as one JSON document.
+    Json,
+    /// One JSON document per line and item.
+    Ndjson,
+    /// Resource names, one per line.
+    Name,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// How the server is, and who is on which slot.
+    Status,
+    /// Follow what happens, live.
+    Watch(WatchArgs),
+    /// Links that let callers in.
+    #[command(subcommand)]
+    Invite(InviteCommand),
+    /// People in the queue and on air.
+    #[command(subcommand)]
+    Caller(CallerCommand),
+    /// Always-on outputs.
+    #[command(subcommand)]
+    Slot(SlotCommand),
+    /// Live programmes.
+    #[command(subcommand)]
+    Show(ShowCommand),
+    /// Who may sign in.
+    #[command(subcommand)]
+    Operator(OperatorCommand),
+    /// Copy the ledger of the running server to a file.
+    Backup(BackupArgs),
+    /// Put a backup in place, with the server stopped.
+    Restore(RestoreArgs),
+    /// Join a show with synthetic callers.
+    Demo(DemoArgs),
+    /// Completion script for a shell.
+    Completions(CompletionsArgs),
+    /// The version of this command.
+    Version,
+}

@@ -1,0 +1,60 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    /// Go on after this revision instead of starting with a snapshot.
+    #[arg(
+        long,
+        value_name = "REVISION",
+        default_value_t = 0,
+        conflicts_with = "meters"
+    )]
+    pub since: u64,
+    /// Only what belongs to this show.
+    #[arg(long, value_name = "SHOW", conflicts_with = "meters")]
+    pub show: Option<String>,
+    /// Levels and quality instead of events.
+    #[arg(long)]
+    pub meters: bool,
+    /// Most meter readings a second, 1 to 15.
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "meters", value_parser = clap::value_parser!(u32).range(1..=15))]
+    pub rate: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BackupArgs {
+    /// Written as FILE.part first, so that FILE is always whole.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The stopped server's data directory.
+    #[arg(long, env = "BOOTH_DATA", default_value = "./data", value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub callers: u32,
+    #[arg(long, default_value = "main", value_name = "SHOW")]
+    pub show: String,
+    /// Base of join links; the server's own when not given.
+    #[arg(long, value_name = "URL")]
+    pub base: Option<String>,
+    /// How long they stay; until interrupted when not given.
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<u32>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

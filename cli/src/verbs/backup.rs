@@ -1,0 +1,167 @@
+//! Streams a backup to FILE.part and renames it once it is whole and on disk: FILE is never half a backup.
+
+use std::fs::{File, OpenOptions};
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use booth_proto::v1::BackupRequest;
+use booth_proto::v1::system_service_client::SystemServiceClient;
+use serde_json::json;
+use tokio::time::timeout_at;
+
+use crate::app::Ctx;
+use crate::args::{BackupArgs, Format};
+use crate::client::LARGEST_ANSWER;
+use crate::errors::{Failure, Outcome};
+use crate::hints::Subject;
+use crate::render::text;
+
+pub async fn run(ctx: &Ctx, args: BackupArgs) -> Outcome {
+    let client = ctx.client().await?;
+    let refused = |status: tonic::Status| Failure::from_status(&status, &Subject::default());
+    let mut service =
+        SystemServiceClient::new(client.streams()).max_decoding_message_size(LARGEST_ANSWER);
+    let opened = timeout_at(client.deadline(), service.backup(BackupRequest {}))
+        .await
+        .map_err(|_| client.late())?;
+    let mut stream = opened.map_err(refused)?.into_inner();
+
+    let mut part = Part::create(&args.file)?;
+    let mut progress = Progress::new();
+    let (mut written, mut total) = (0u64, 0u64);
+    // The deadline is for silence, not for the size.
+    while let Some(chunk) = timeout_at(client.deadline(), stream.message())
+        .await
+        .map_err(|_| client.late())?
+        .map_err(refused)?
+    {
+        part.write(&chunk.chunk)?;
+        written += u64::try_from(chunk.chunk.len()).unwrap_or(0);
+        total = total.max(chunk.total_bytes);
+        progress.show(written, total);
+    }
+    progress.end();
+    if written == 0 || (total > 0 && written != total) {
+        return Err(Failure::error(format!(
+            "the backup ended after {written} of {total} bytes: nothing was kept"
+        ))
+        .next("run it again"));
+    }
+    part.finish()?;
+
+    let file = args.file.display();
+    match ctx.out.format {
+        Format::Table => ctx
+            .out
+            .say(&format!("wrote {file}, {}", text::bytes(written))),
+        Format::Name => ctx.out.line(&file.to_string())?,
+        Format::Json | Format::Ndjson => ctx
+            .out
+            .json_line(&json!({ "file": file.to_string(), "bytes": written.to_string() }))?,
+    }
+    Ok(())
+}
+
+/// The unfinished file; removed unless it is finished.
+struct Part {
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
+    finished: bool,
+}
+
+impl Part {
+    fn create(target: &Path) -> Outcome<Self> {
+        if target.is_dir() {
+            return Err(
+                Failure::usage(format!("{} is a directory", target.display()))
+                    .next("name a file in it"),
+            );
+        }
+        let mut path = target.as_os_str().to_owned();
+        path.push(".part");
+        let path = PathBuf::from(path);
+        // Only for its owner: a backup holds all that the ledger holds.
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(cannot_write(&path))?;
+        Ok(Self {
+            file,
+            path,
+            target: target.to_owned(),
+            finished: false,
+        })
+    }
+
+    fn write(&mut self, chunk: &[u8]) -> Outcome {
+        self.file.write_all(chunk).map_err(cannot_write(&self.path))
+    }
+
+    fn finish(mut self) -> Outcome {
+        self.file.sync_all().map_err(cannot_write(&self.path))?;
+        std::fs::rename(&self.path, &self.target).map_err(cannot_write(&self.target))?;
+        self.finished = true;
+        // The new name too has to survive a power cut.
+        let parent = self
+            .target
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        File::open(parent)
+            .and_then(|dir| dir.sync_all())
+            .map_err(cannot_write(parent))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.finished {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
+    let path = path.display().to_string();
+    move |error| Failure::error(format!("cannot write {path}: {error}"))
+}
+
+/// A line on stderr that counts, for people only.
+struct Progress {
+    terminal: bool,
+    shown_percent: Option<u64>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            shown_percent: None,
+        }
+    }
+
+    fn show(&mut self, written: u64, total: u64) {
+        let percent = written.saturating_mul(100) / total.max(1);
+        if !self.terminal || total == 0 || self.shown_percent == Some(percent) {
+            return;
+        }
+        self.shown_percent = Some(percent);
+        let _ = write!(
+            std::io::stderr(),
+            "\r{percent:3} %  {} of {}  ",
+            text::bytes(written),
+            text::bytes(total)
+        );
+    }
+
+    fn end(&self) {
+        if self.shown_percent.is_some() {
+            let _ = writeln!(std::io::stderr());
+        }
+    }
+}

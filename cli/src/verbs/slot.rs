@@ -1,0 +1,302 @@
+//! Slots: outputs, and who is on them.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use booth_proto::v1::slot_service_client::SlotServiceClient;
+use booth_proto::v1::*;
+
+use super::{slot_address, take_wait, tile};
+use crate::app::Ctx;
+use crate::args::{EncoderArg, IdleKind, SlotCommand, SlotSettingsArgs, TransitionArgs};
+use crate::client::rpc;
+use crate::confirm::confirm;
+use crate::errors::{Failure, Outcome};
+use crate::hints::Subject;
+use crate::{names, resolve, token};
+
+pub async fn run(ctx: &Ctx, command: SlotCommand) -> Outcome {
+    match command {
+        SlotCommand::List => ctx.out.answer(&rpc!(
+            ctx,
+            Subject::default(),
+            SlotServiceClient::list_slots,
+            ListSlotsRequest {}
+        )?),
+        SlotCommand::Get { slot } => {
+            let name = names::slot(&slot)?;
+            let subject = Subject::slot(&name);
+            ctx.out.answer(&rpc!(
+                ctx,
+                subject,
+                SlotServiceClient::get_slot,
+                GetSlotRequest { name }
+            )?)
+        }
+        SlotCommand::Create {
+            slot,
+            show,
+            settings,
+        } => {
+            ctx.expects_nothing()?;
+            let slot_id = names::new_id("slot", names::last_part(&slot))?;
+            let subject = Subject::slot(&slot_id);
+            let request = CreateSlotRequest {
+                slot_id,
+                show: names::show(&show)?,
+                settings: Some(changed(ctx, &settings)?),
+                request_id: ctx.request_id(),
+            };
+            ctx.out.answer(&rpc!(
+                ctx,
+                subject,
+                SlotServiceClient::create_slot,
+                request
+            )?)
+        }
+        SlotCommand::Update { slot, settings } => {
+            let name = names::slot(&slot)?;
+            let subject = Subject::slot(&name);
+            let settings = changed(ctx, &settings)?;
+            if settings == SlotSettings::default() {
+                return Err(
+                    Failure::usage("nothing to change was named").next("booth slot update --help")
+                );
+            }
+            let request = UpdateSlotRequest {
+                name,
+                settings: Some(settings),
+                request_id: ctx.request_id(),
+                expected_revision: ctx.expected_revision(),
+            };
+            ctx.out.answer(&rpc!(
+                ctx,
+                subject,
+                SlotServiceClient::update_slot,
+                request
+            )?)
+        }
+        SlotCommand::Delete { slot } => {
+            let name = names::slot(&slot)?;
+            confirm(ctx, &format!("delete {name} and end its output")).await?;
+            let request = DeleteSlotRequest {
+                name: name.clone(),
+                request_id: ctx.request_id(),
+                expected_revision: ctx.expected_revision(),
+            };
+            ctx.out.answer(&rpc!(
+                ctx,
+                Subject::slot(&name),
+                SlotServiceClient::delete_slot,
+                request
+            )?)?;
+            ctx.out.say(&format!("deleted {name}"));
+            Ok(())
+        }
+        SlotCommand::Take {
+            slot,
+            caller,
+            next: _,
+            transition,
+            force,
+            wait,
+        } => take(ctx, &slot, caller.as_deref(), &transition, force, wait).await,
+        SlotCommand::Release {
+            slot,
+            requeue,
+            drop,
+            transition,
+        } => {
+            use release_slot_request::Disposition;
+            let name = names::slot(&slot)?;
+            let subject = Subject::slot(&name);
+            let disposition = match (requeue, drop) {
+                (true, _) => Disposition::Requeue,
+                (false, true) => Disposition::Drop,
+                (false, false) => Disposition::Hold,
+            };
+            let request = ReleaseSlotRequest {
+                name,
+                disposition: disposition as i32,
+                transition: fade(&transition),
+                request_id: ctx.request_id(),
+                expected_revision: ctx.expected_revision(),
+            };
+            ctx.out.answer(&rpc!(
+                ctx,
+                subject,
+                SlotServiceClient::release_slot,
+                request
+            )?)
+        }
+        SlotCommand::Arm {
+            slot,
+            caller,
+            auto: _,
+        } => {
+            let name = names::slot(&slot)?;
+            let caller = match caller {
+                Some(text) => resolve::caller(ctx, &text).await?,
+                None => String::new(),
+            };
+            let subject = Subject::slot(&name)
+                .and_caller(Some(caller.as_str()).filter(|caller| !caller.is_empty()));
+            let request = ArmSlotRequest {
+                name,
+                caller,
+                request_id: ctx.request_id(),
+                expected_revision: ctx.expected_revision(),
+            };
+            ctx.out
+                .answer(&rpc!(ctx, subject, SlotServiceClient::arm_slot, request)?)
+        }
+        SlotCommand::Url { slot, tool, host } => {
+            let name = names::slot(&slot)?;
+            let subject = Subject::slot(&name);
+            let address = rpc!(
+                ctx,
+                subject,
+                SlotServiceClient::get_slot_address,
+                GetSlotAddressRequest { name }
+            )?;
+            slot_address::print(ctx, &address, tool, host.as_deref())
+        }
+        SlotCommand::Tile { slot, out } => {
+            let name = names::slot(&slot)?;
+            let subject = Subject::slot(&name);
+            let answer = rpc!(
+                ctx,
+                subject,
+                SlotServiceClient::get_slot_tile,
+                GetSlotTileRequest { name: name.clone() }
+            )?;
+            tile::save(ctx, &name, &answer, answer.tile.as_ref(), out.as_deref())
+        }
+    }
+}
+
+async fn take(
+    ctx: &Ctx,
+    slot: &str,
+    caller: Option<&str>,
+    transition: &TransitionArgs,
+    force: bool,
+    wait: bool,
+) -> Outcome {
+    let name = names::slot(slot)?;
+    let pick = match caller {
+        Some(text) => take_slot_request::Pick::Caller(resolve::caller(ctx, text).await?),
+        None => take_slot_request::Pick::Next(true),
+    };
+    let named = match &pick {
+        take_slot_request::Pick::Caller(name) => Some(name.as_str()),
+        take_slot_request::Pick::Next(_) => None,
+    };
+    let subject = Subject::slot(&name).and_caller(named);
+    let request = TakeSlotRequest {
+        name,
+        pick: Some(pick),
+        transition: fade(transition),
+        r#override: force,
+        request_id: ctx.request_id(),
+        expected_revision: ctx.expected_revision(),
+    };
+    let accepted = rpc!(ctx, subject, SlotServiceClient::take_slot, request)?;
+    if wait {
+        // The fade itself takes time that is nobody's delay.
+        let fade_time = Duration::from_millis(u64::from(transition.fade.unwrap_or(0)));
+        let shown = take_wait::until_shown(ctx, &accepted, ctx.global.timeout + fade_time).await?;
+        return ctx.out.answer(&shown);
+    }
+    ctx.out.answer(&accepted)
+}
+
+fn fade(args: &TransitionArgs) -> Option<Transition> {
+    args.fade
+        .filter(|ms| *ms > 0 && !args.cut)
+        .map(|fade_ms| Transition { fade_ms })
+}
+
+/// Only what was named; the rest stays as it is.
+fn changed(ctx: &Ctx, args: &SlotSettingsArgs) -> Outcome<SlotSettings> {
+    let passphrase = match (&args.passphrase_file, args.no_passphrase) {
+        (Some(path), _) => Some(passphrase(path)?),
+        (None, true) => Some(String::new()),
+        (None, false) => None,
+    };
+    let output = match (args.port, &args.push) {
+        (Some(port), _) => Some(slot_settings::Output::Port(u32::from(port))),
+        (None, Some(url)) => Some(slot_settings::Output::PushUrl(url.clone())),
+        (None, None) => None,
+    };
+    let idle = args.idle.as_ref().map(|idle| {
+        let kind = match idle.kind {
+            IdleKind::Black => idle_source::Kind::Black,
+            IdleKind::TestPattern => idle_source::Kind::TestPattern,
+            IdleKind::Image => idle_source::Kind::Image,
+            IdleKind::Video => idle_source::Kind::Video,
+        };
+        // On the server's own machine a relative path means the one seen from here.
+        let local = !idle.path.is_empty() && token::is_local(&ctx.global.server);
+        let absolute = if local {
+            std::path::absolute(&idle.path).ok()
+        } else {
+            None
+        };
+        let path = absolute
+            .and_then(|path| path.into_os_string().into_string().ok())
+            .unwrap_or_else(|| idle.path.clone());
+        IdleSource {
+            kind: kind as i32,
+            path,
+        }
+    });
+    Ok(SlotSettings {
+        title: args.title.clone(),
+        output,
+        stream_id: args.stream_id.clone(),
+        passphrase,
+        has_passphrase: None,
+        latency_ms: args.latency,
+        idle,
+        audio_only: args.audio_only,
+        width: args.size.map(|size| size.width),
+        height: args.size.map(|size| size.height),
+        fps: args.fps,
+        video_bitrate_kbps: args.video_bitrate,
+        audio_bitrate_kbps: args.audio_bitrate,
+        encoder: args.encoder.map(|encoder| match encoder {
+            EncoderArg::X264 => VideoEncoder::X264 as i32,
+            EncoderArg::Openh264 => VideoEncoder::Openh264 as i32,
+        }),
+        preset: args.preset.clone(),
+    })
+}
+
+/// One line; its end belongs to the editor, everything before it to the secret.
+fn passphrase(path: &Path) -> Outcome<String> {
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).map(|_| ())
+    } else {
+        std::fs::read_to_string(path).map(|content| text = content)
+    };
+    read.map_err(|error| {
+        Failure::error(format!(
+            "cannot read the passphrase in {}: {error}",
+            path.display()
+        ))
+    })?;
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| {
+        line.strip_suffix('\r').unwrap_or(line)
+    });
+    if (10..=64).contains(&line.chars().count()) && !line.contains('\n') {
+        Ok(line.to_owned())
+    } else {
+        Err(
+            Failure::usage("a passphrase is one line of 10 to 64 characters")
+                .next("remove encryption with --no-passphrase"),
+        )
+    }
+}

@@ -1,0 +1,197 @@
+//! What people read while they watch: one line per event. Everything is scrubbed once more before it is drawn.
+
+use booth_proto::v1::watch_response::Message;
+use booth_proto::v1::{
+    CallerMeters, Change, SlotMeters, Snapshot, WatchMetersResponse, WatchResponse, caller,
+};
+
+use crate::names::last_part;
+use crate::render::table::Tone;
+use crate::render::{Out, rows, text};
+
+pub fn lines(out: &Out, message: &WatchResponse) -> Vec<String> {
+    match &message.message {
+        Some(Message::Snapshot(snapshot)) => snapshot_lines(out, message.revision, snapshot),
+        Some(Message::Change(change)) => change_lines(out, change),
+        Some(Message::Heartbeat(_)) | None => Vec::new(),
+    }
+}
+
+/// Names of what a message tells about.
+pub fn names(message: &WatchResponse) -> Vec<String> {
+    let names: Vec<&String> = match &message.message {
+        Some(Message::Snapshot(snapshot)) => (snapshot.shows.iter().map(|show| &show.name))
+            .chain(snapshot.callers.iter().map(|caller| &caller.name))
+            .chain(snapshot.slots.iter().map(|slot| &slot.name))
+            .collect(),
+        Some(Message::Change(change)) => {
+            change.events.iter().map(|event| &event.resource).collect()
+        }
+        Some(Message::Heartbeat(_)) | None => Vec::new(),
+    };
+    names.into_iter().map(|name| text::scrub(name)).collect()
+}
+
+fn snapshot_lines(out: &Out, revision: u64, snapshot: &Snapshot) -> Vec<String> {
+    let count = |state: caller::State| {
+        snapshot
+            .callers
+            .iter()
+            .filter(|caller| caller.state == state as i32)
+            .count()
+    };
+    let header = format!(
+        "at revision {revision}: {} shows, {} slots; callers: {} waiting, {} in screening, {} ready, {} held, {} on air",
+        snapshot.shows.len(),
+        snapshot.slots.len(),
+        count(caller::State::Waiting),
+        count(caller::State::Screening),
+        count(caller::State::Ready),
+        count(caller::State::Held),
+        count(caller::State::OnAir)
+    );
+    let mut lines = vec![out.paint(&header, Tone::Heading)];
+    for slot in &snapshot.slots {
+        let state = rows::on_air_of(slot);
+        let shown = snapshot
+            .callers
+            .iter()
+            .find(|caller| caller.name == slot.showing_caller);
+        let who = shown
+            .map(|caller| format!("  {} ({})", last_part(&caller.name), caller.display_name))
+            .unwrap_or_default();
+        lines.push(format!(
+            "  slot {}  {}{}",
+            text::scrub(last_part(&slot.name)),
+            out.paint(&state.text, state.tone),
+            text::scrub(&who)
+        ));
+    }
+    lines
+}
+
+fn change_lines(out: &Out, change: &Change) -> Vec<String> {
+    let time = change
+        .time
+        .as_ref()
+        .map(|time| text::clock(time.seconds))
+        .unwrap_or_default();
+    change
+        .events
+        .iter()
+        .map(|event| {
+            let words = if event.text.is_empty() {
+                format!("{} {}", event.r#type, event.resource)
+            } else {
+                event.text.clone()
+            };
+            let actor = text::scrub(last_part(&change.actor));
+            format!(
+                "{}  {actor:<10}  {}",
+                out.paint(&time, Tone::Quiet),
+                out.paint(&text::scrub(&words), tone(&event.r#type))
+            )
+        })
+        .collect()
+}
+
+/// What goes on air stands out.
+fn tone(event_type: &str) -> Tone {
+    match event_type {
+        "SLOT_TAKEN" | "SLOT_SHOWING" => Tone::OnAir,
+        _ => Tone::Plain,
+    }
+}
+
+pub fn meter_lines(out: &Out, reading: &WatchMetersResponse) -> Vec<String> {
+    let time = out.paint(&text::clock(reading.at_ms.div_euclid(1000)), Tone::Quiet);
+    let slots = reading.slots.iter().map(slot_line);
+    let callers = reading.callers.iter().map(caller_line);
+    slots
+        .chain(callers)
+        .map(|line| format!("{time}  {}", text::scrub(&line)))
+        .collect()
+}
+
+fn slot_line(slot: &SlotMeters) -> String {
+    let levels = |levels: &[f32]| {
+        levels
+            .iter()
+            .map(|level| format!("{level:6.1}"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    format!(
+        "slot {:<8}  rms {} dBFS  peak {} dBFS  {} receivers, {:.0} kb/s, {} lost, rtt {:.0} ms",
+        last_part(&slot.name),
+        levels(&slot.rms_dbfs),
+        levels(&slot.peak_dbfs),
+        slot.clients,
+        slot.send_rate_kbps,
+        slot.lost_packets,
+        slot.rtt_ms
+    )
+}
+
+fn caller_line(caller: &CallerMeters) -> String {
+    let picture = if caller.width == 0 {
+        String::new()
+    } else {
+        format!(
+            ", {}x{} at {:.0} fps",
+            caller.width, caller.height, caller.fps
+        )
+    };
+    format!(
+        "caller {:<8}  level {:6.1} dBFS{}  quality {}/5: rtt {:.0} ms, loss {:.1} %, jitter {:.0} ms, {:.0} kb/s{picture}",
+        last_part(&caller.name),
+        caller.level_dbfs,
+        if caller.clipping { " CLIP" } else { "" },
+        caller.score,
+        caller.rtt_ms,
+        caller.loss * 100.0,
+        caller.jitter_ms,
+        caller.receive_rate_kbps
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Format;
+    use booth_proto::v1::Event;
+
+    fn plain() -> Out {
+        Out::new(Format::Table)
+    }
+
+    #[test]
+    fn an_event_is_one_line_with_time_actor_and_text_and_cannot_steer_the_terminal() {
+        let change = Change {
+            time: Some(pbjson_types::Timestamp {
+                seconds: 3_661,
+                nanos: 0,
+            }),
+            actor: "operators/anna".to_owned(),
+            events: vec![Event {
+                r#type: "CALLER_JOINED".to_owned(),
+                resource: "shows/main/callers/c1".to_owned(),
+                text: "Evil\u{1b}[2J\nname joins\u{202e}".to_owned(),
+            }],
+            resources: Vec::new(),
+        };
+        assert_eq!(
+            change_lines(&plain(), &change),
+            ["01:01:01  anna        Evil [2J name joins"]
+        );
+    }
+
+    #[test]
+    fn a_snapshot_starts_with_a_header_that_names_the_revision() {
+        let message = WatchResponse {
+            revision: 41,
+            message: Some(Message::Snapshot(Snapshot::default())),
+        };
+        assert!(lines(&plain(), &message)[0].starts_with("at revision 41: 0 shows, 0 slots;"));
+    }
+}
