@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use booth_core::{Event, Record, ShowId, State, Text};
+use booth_core::{Event, Record, ShowId, SlotId, SlotSettings, State};
 use booth_store::{Ledger, LedgerError, Opened, Options};
 
-use crate::house::{Dice, append, copy_dir, record};
+use crate::house::{Dice, append, copy_dir, record, until};
 
 const LIMITED: &str = "BOOTH_STORE_LIMITED_DIR";
 
@@ -51,23 +50,18 @@ impl Drop for Mount {
 /// A record of about `bytes` that does not grow the state.
 fn heavy(revision: u64, bytes: usize, dice: &mut Dice) -> Record {
     let mut record = record(revision, dice);
-    let title: String = (0..bytes)
-        .map(|_| char::from(b'a' + dice.below(26) as u8))
-        .collect();
-    record.events.push(Event::ShowCreated {
-        id: ShowId::new("main").unwrap(),
-        title: Text::scrub(&title, bytes),
+    let mut settings = SlotSettings::listening(9_100);
+    settings.stream_id = Some(
+        (0..bytes)
+            .map(|_| char::from(b'a' + dice.below(26) as u8))
+            .collect(),
+    );
+    record.events.push(Event::SlotCreated {
+        id: SlotId::new("heavy").unwrap(),
+        show: ShowId::new("main").unwrap(),
+        settings,
     });
     record
-}
-
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < give_up, "not in time: {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
 }
 
 /// Appends until the disk refuses; answers the refusal.

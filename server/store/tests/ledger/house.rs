@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use booth_core::{
     Actor, CallerId, CallerRole, ChatMessage, Event, InviteId, OperatorId, Record, Role, ShowId,
@@ -173,4 +173,14 @@ pub fn segments(dir: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// Waits until it holds.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < give_up, "not in time: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 }
