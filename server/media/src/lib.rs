@@ -1,1 +1,31 @@
+//! Media workers: the processes that make outputs. The only crate that names GStreamer.
+//!
+//! A worker of unit `slot-<id>` owns one slot's output: an encoder that never stops, fed by one pacing thread, and an SRT
+//! sink. Callers' RTP reaches it from boothd over a Unix socket; each caller is decoded in a pipeline of its own.
+//! Called by `boothd worker` ([`run_worker`]) and by boothd's demo ([`demo`]).
 
+pub mod demo;
+mod engine;
+mod error;
+mod facts;
+mod idle;
+mod input;
+mod keyframes;
+mod link;
+mod lock;
+mod output;
+mod pacer;
+mod pattern;
+mod picture;
+mod settings;
+mod srt;
+mod switcher;
+mod tile;
+mod unit;
+mod version;
+mod worker;
+
+pub use error::MediaError;
+pub use lock::{UnitLock, holder};
+pub use settings::{IdleSettings, OutputSettings, SettingsError, settings_digest};
+pub use worker::{WorkerArgs, exit, run_worker};

@@ -300,9 +300,7 @@ impl Playout {
             return;
         }
         let next = self.queue.front().copied().unwrap_or_default();
-        for channel in 0..CHANNELS {
-            self.seam[channel] = self.last_out[channel] - next[channel];
-        }
+        self.seam = [self.last_out[0] - next[0], self.last_out[1] - next[1]];
         self.seam_left = RAMP;
         self.before = next;
     }

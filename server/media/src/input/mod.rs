@@ -1,0 +1,9 @@
+//! Decoders. Each is a pipeline of its own that ends in bounded appsinks: whatever happens to it, the output goes on.
+
+mod file;
+mod rtp;
+mod teardown;
+
+pub use file::{FileInput, load_image};
+pub use rtp::RtpInput;
+pub use teardown::ending as stuck_teardowns;

@@ -1,0 +1,127 @@
+//! The worker process of one unit: one loop that owns everything, told of facts by other threads and of wishes by boothd.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::engine::Done;
+use crate::facts::Facts;
+use crate::link;
+use crate::lock::UnitLock;
+use crate::unit::Unit;
+use crate::version::check_srt;
+
+/// What `boothd worker` is given.
+#[derive(Debug, Clone)]
+pub struct WorkerArgs {
+    /// `slot-<id>`.
+    pub unit: String,
+    /// boothd's socket.
+    pub socket: PathBuf,
+    /// The unit's lock file, usually `<socket's directory>/<unit>.lock`.
+    pub lock: PathBuf,
+    /// Without boothd for this long, the worker ends.
+    pub orphan_timeout: Duration,
+}
+
+/// How a worker ends: what its supervisor reads.
+pub mod exit {
+    /// Asked to (Shutdown or SIGTERM).
+    pub const SHUTDOWN: u8 = 0;
+    /// Something is broken that a restart may mend; start it again with backoff.
+    pub const FAILED: u8 = 1;
+    /// The settings of the output changed: start it again at once.
+    pub const SETTINGS_CHANGED: u8 = 3;
+    /// boothd was away for longer than the orphan time-out.
+    pub const ORPHANED: u8 = 4;
+    /// Another worker of this unit lives.
+    pub const UNIT_TAKEN: u8 = 5;
+    /// GStreamer, a plug-in or libsrt is missing or too old: a restart mends nothing.
+    pub const UNUSABLE: u8 = 6;
+}
+
+/// How long the end may take; then the process ends anyway.
+const STOP_DEADLINE: Duration = Duration::from_millis(900);
+/// Looks after key frames.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs the worker to its end. The caller has set up `tracing`, and ends the process with what is returned.
+#[must_use]
+pub fn run_worker(args: WorkerArgs) -> ExitCode {
+    ExitCode::from(run(args))
+}
+
+/// [`run_worker`] with the plain code of [`exit`].
+pub(crate) fn run(args: WorkerArgs) -> u8 {
+    let _lock = match UnitLock::take(&args.lock) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => {
+            tracing::error!(unit = args.unit, "another worker of this unit lives");
+            return exit::UNIT_TAKEN;
+        }
+        Err(error) => {
+            tracing::error!(%error, path = %args.lock.display(), "the lock file cannot be used");
+            return exit::FAILED;
+        }
+    };
+    if let Err(error) = gst::init() {
+        tracing::error!(%error, "GStreamer does not start");
+        return exit::UNUSABLE;
+    }
+    if let Err(error) = check_srt() {
+        tracing::error!(%error, "SRT cannot be used");
+        return exit::UNUSABLE;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            return exit::FAILED;
+        }
+    };
+    let code = runtime.block_on(work(args));
+    runtime.shutdown_background();
+    code
+}
+
+async fn work(args: WorkerArgs) -> u8 {
+    let (facts, mut fact) = Facts::channel();
+    // Outcomes of a few helpers: they come one at a time.
+    let (done, mut outcome) = mpsc::channel::<Done>(16);
+    let mut events = link::dial(args.socket.clone());
+    let mut unit = Unit::new(args, facts, done);
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return exit::FAILED;
+    };
+    let mut watch = tokio::time::interval(WATCH_EVERY);
+    watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let code = loop {
+        let ended = tokio::select! {
+            Some(event) = events.recv() => unit.link(event),
+            Some(fact) = fact.recv() => unit.fact(fact),
+            Some(outcome) = outcome.recv() => { unit.done(outcome); None }
+            _ = watch.tick() => unit.tick(),
+            _ = terminate.recv() => Some(exit::SHUTDOWN),
+            // Ctrl-C reaches the whole process group; boothd decides what it means for the output.
+            _ = interrupt.recv() => None,
+        };
+        if let Some(code) = ended {
+            break code;
+        }
+    };
+    tracing::info!(code, "the worker ends");
+    let stop = tokio::task::spawn_blocking(move || unit.stop());
+    if tokio::time::timeout(STOP_DEADLINE, stop).await.is_err() {
+        tracing::warn!("the output did not end in time");
+    }
+    code
+}
