@@ -3,6 +3,7 @@
 //! The way of a change: a door (`grpc`, `http`, `rtc`) → [`director`] → `booth_core::decide` → ledger → [`board`] →
 //! watchers, and → [`reconcile`] → orders to workers. Facts come back the same way.
 
+pub mod address;
 pub mod board;
 pub mod clock;
 pub mod config;

@@ -8,6 +8,8 @@ pub mod operator;
 pub mod show;
 pub mod slot;
 
+use std::time::Duration;
+
 use booth_core::{Denied, Text, Timestamp, Transition};
 
 use crate::v1;
@@ -16,6 +18,20 @@ pub fn time(at: Timestamp) -> pbjson_types::Timestamp {
     pbjson_types::Timestamp {
         seconds: at.0.div_euclid(1_000),
         nanos: i32::try_from(at.0.rem_euclid(1_000) * 1_000_000).unwrap_or(0),
+    }
+}
+
+/// A span of time that is not negative; `None` when not given.
+pub fn duration(
+    field: &str,
+    wire: Option<&pbjson_types::Duration>,
+) -> Result<Option<Duration>, Denied> {
+    let Some(wire) = wire else { return Ok(None) };
+    let seconds = u64::try_from(wire.seconds).ok();
+    let nanos = u32::try_from(wire.nanos).ok().filter(|n| *n < 1_000_000_000);
+    match (seconds, nanos) {
+        (Some(seconds), Some(nanos)) => Ok(Some(Duration::new(seconds, nanos))),
+        _ => Err(invalid(field, "a span of time that is not negative")),
     }
 }
 

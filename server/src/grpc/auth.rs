@@ -1,0 +1,125 @@
+//! Who may call what: one table, checked before any handler runs.
+
+use booth_core::{Denied, OperatorId, Role, State, TokenHash};
+use http::HeaderMap;
+use tonic::Status;
+
+use super::status::{Reason, denied};
+use crate::secrets::token_hash;
+
+/// What a method asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Least {
+    /// No token needed.
+    Open,
+    Role(Role),
+}
+
+const OPEN: Least = Least::Open;
+const VIEWER: Least = Least::Role(Role::Viewer);
+const SCREENER: Least = Least::Role(Role::Screener);
+const OPERATOR: Least = Least::Role(Role::Operator);
+const ADMIN: Least = Least::Role(Role::Admin);
+
+/// Every RPC with its least role; a test fails for one that is missing. Viewers read everything but secrets, screeners
+/// also work the queue, operators also take callers to air and change shows, slots and invites, admins also manage
+/// operators and backups. Health is open for load balancers; reflection tells what the server is, so it asks for a token.
+pub const TABLE: &[(&str, Least)] = &[
+    ("/booth.v1.ShowService/ListShows", VIEWER),
+    ("/booth.v1.ShowService/GetShow", VIEWER),
+    ("/booth.v1.ShowService/CreateShow", OPERATOR),
+    ("/booth.v1.ShowService/UpdateShow", OPERATOR),
+    ("/booth.v1.ShowService/StartShow", OPERATOR),
+    ("/booth.v1.ShowService/StopShow", OPERATOR),
+    ("/booth.v1.ShowService/DeleteShow", OPERATOR),
+    ("/booth.v1.CallerService/ListCallers", VIEWER),
+    ("/booth.v1.CallerService/GetCaller", VIEWER),
+    ("/booth.v1.CallerService/GetCallerTile", VIEWER),
+    ("/booth.v1.CallerService/ScreenCaller", SCREENER),
+    ("/booth.v1.CallerService/ApproveCaller", SCREENER),
+    ("/booth.v1.CallerService/RejectCaller", SCREENER),
+    ("/booth.v1.CallerService/HoldCaller", SCREENER),
+    ("/booth.v1.CallerService/MoveCaller", SCREENER),
+    ("/booth.v1.CallerService/NoteCaller", SCREENER),
+    ("/booth.v1.CallerService/ChatCaller", SCREENER),
+    ("/booth.v1.CallerService/DropCaller", OPERATOR),
+    ("/booth.v1.CallerService/MuteCaller", OPERATOR),
+    ("/booth.v1.CallerService/UnmuteCaller", OPERATOR),
+    ("/booth.v1.CallerService/ListInvites", VIEWER),
+    ("/booth.v1.CallerService/CreateInvite", OPERATOR),
+    ("/booth.v1.CallerService/DeleteInvite", OPERATOR),
+    ("/booth.v1.SlotService/ListSlots", VIEWER),
+    ("/booth.v1.SlotService/GetSlot", VIEWER),
+    ("/booth.v1.SlotService/GetSlotTile", VIEWER),
+    // Shows the passphrase.
+    ("/booth.v1.SlotService/GetSlotAddress", OPERATOR),
+    ("/booth.v1.SlotService/CreateSlot", OPERATOR),
+    ("/booth.v1.SlotService/UpdateSlot", OPERATOR),
+    ("/booth.v1.SlotService/DeleteSlot", OPERATOR),
+    ("/booth.v1.SlotService/TakeSlot", OPERATOR),
+    ("/booth.v1.SlotService/ReleaseSlot", OPERATOR),
+    ("/booth.v1.SlotService/ArmSlot", OPERATOR),
+    ("/booth.v1.OperatorService/WhoAmI", VIEWER),
+    ("/booth.v1.OperatorService/ListOperators", VIEWER),
+    ("/booth.v1.OperatorService/CreateOperator", ADMIN),
+    ("/booth.v1.OperatorService/CreateOperatorToken", ADMIN),
+    ("/booth.v1.OperatorService/RevokeOperator", ADMIN),
+    ("/booth.v1.SystemService/GetStatus", VIEWER),
+    ("/booth.v1.SystemService/Backup", ADMIN),
+    ("/booth.v1.WatchService/Watch", VIEWER),
+    ("/booth.v1.WatchService/WatchMeters", VIEWER),
+    ("/grpc.health.v1.Health/Check", OPEN),
+    ("/grpc.health.v1.Health/List", OPEN),
+    ("/grpc.health.v1.Health/Watch", OPEN),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", VIEWER),
+    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", VIEWER),
+];
+
+/// Tokens have 43 characters; what is much longer is not hashed.
+const TOKEN_MAX: usize = 512;
+
+/// Whose token came with a request.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub id: OperatorId,
+    pub token: TokenHash,
+}
+
+/// Lets a request through to `path`, as somebody or (where the table says so) as nobody.
+pub fn admit(state: &State, path: &str, headers: &HeaderMap) -> Result<Option<Identity>, Status> {
+    let Some((_, least)) = TABLE.iter().find(|(known, _)| *known == path) else {
+        return Err(Reason::UnknownMethod.status("this server does not have that method"));
+    };
+    let needed = match least {
+        Least::Open => return Ok(None),
+        Least::Role(needed) => *needed,
+    };
+    let token = bearer(headers)
+        .ok_or_else(|| Reason::TokenMissing.status("a token is needed: send `authorization: Bearer TOKEN`"))?;
+    // Looked up by its hash, so that how long it takes says nothing of any token.
+    let token = token_hash(token);
+    let operator = state
+        .operator_by_token(&token)
+        .ok_or_else(|| Reason::TokenUnknown.status("this token is not valid here"))?;
+    let has = operator.role;
+    if has < needed {
+        return Err(denied(&Denied::RoleTooLow { needed, has }));
+    }
+    Ok(Some(Identity { id: operator.id.clone(), token }))
+}
+
+/// Whether the token of an open stream still opens it.
+pub fn still_admitted(state: &State, who: &Identity) -> Result<(), Status> {
+    match state.operator_by_token(&who.token) {
+        Some(_) => Ok(()),
+        None => Err(Reason::TokenRevoked.status("this token was taken back")),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    let sound = scheme.eq_ignore_ascii_case("bearer") && (1..=TOKEN_MAX).contains(&token.len());
+    sound.then_some(token)
+}

@@ -1,0 +1,94 @@
+//! The gate that every request passes: admission by [`super::auth`], a time limit for the answer's beginning, and
+//! reasons for the errors that the transport makes by itself.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+
+use super::auth;
+use super::status::Reason;
+use crate::board::Board;
+
+/// A unary answer, or the beginning of a stream, takes no longer.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone)]
+pub struct GateLayer {
+    pub board: Board,
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate { board: self.board.clone(), inner }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Gate<S> {
+    board: Board,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Gate<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        match auth::admit(&self.board.state(), request.uri().path(), request.headers()) {
+            Ok(Some(identity)) => {
+                request.extensions_mut().insert(identity);
+            }
+            Ok(None) => {}
+            Err(status) => return Box::pin(std::future::ready(Ok(status.into_http()))),
+        }
+        // The one that was polled ready answers; its clone waits for the next request.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        Box::pin(async move {
+            match tokio::time::timeout(ANSWER_WITHIN, inner.call(request)).await {
+                Ok(answer) => answer.map(explained),
+                Err(_) => Ok(Reason::TimedOut
+                    .status(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))
+                    .into_http()),
+            }
+        })
+    }
+}
+
+/// Gives the transport's own errors a reason, and the code that says whose fault they are.
+fn explained(response: Response<Body>) -> Response<Body> {
+    let Some(status) = Status::from_header_map(response.headers()) else { return response };
+    if !status.details().is_empty() {
+        return response;
+    }
+    let text = status.message().to_owned();
+    let reason = match status.code() {
+        // What tonic makes of a body that does not decode.
+        Code::Internal if text.contains("decode") || text.contains("gRPC message") || text.contains("compress") => {
+            Reason::MalformedMessage
+        }
+        Code::Internal if text.contains("Missing request message") => Reason::MalformedMessage,
+        Code::InvalidArgument => Reason::MalformedMessage,
+        Code::OutOfRange | Code::ResourceExhausted => Reason::MessageTooLarge,
+        Code::Unimplemented => Reason::UnknownMethod,
+        _ => return response,
+    };
+    reason.status(text).into_http()
+}

@@ -1,0 +1,353 @@
+//! One watcher's stream:
+//!
+//! ```text
+//!   since = 0, too old, unknown ──▶ snapshot ──┐
+//!   since known ──────────▶ missed changes ────┴──▶ changes ⇄ heartbeats ──▶ (token taken back | server stops)
+//!                                                     │  ▲
+//!                                          lagged ────┴──┘ new snapshot
+//! ```
+//!
+//! Nothing is pushed at a watcher: it takes from the board's bounded queue when its connection has room. Who is slow
+//! loses the queue's tail and gets a snapshot instead; nobody waits for anybody.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use booth_core::{Key, Record, ShowId, State};
+use booth_proto::convert::event::{Lookup, show_of};
+use booth_proto::convert::{self, names};
+use booth_proto::v1::{self, watch_response::Message};
+use prost::Message as _;
+use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::api::{Api, invalid};
+use super::auth::{Identity, still_admitted};
+use super::status::Reason;
+use crate::board::{Board, Change, Resume};
+use crate::clock::Clock;
+
+const HEARTBEAT_DEFAULT_S: u32 = 5;
+const HEARTBEAT_MAX_S: u32 = 60;
+/// Encoded size of one part of a snapshot. Clients take 4 MiB unless told otherwise, and one resource stays below 1 MiB.
+const PART_BYTES: usize = 1024 * 1_024;
+/// Facts while the ledger refuses to write change the state without a revision: they are shown by snapshots, no oftener.
+const VOLATILE_PAUSE: Duration = Duration::from_secs(1);
+
+pub struct Watcher {
+    board: Board,
+    clock: Clock,
+    who: Identity,
+    stop: CancellationToken,
+    show: Option<ShowId>,
+    heartbeat: Duration,
+    changes: broadcast::Receiver<Change>,
+    states: watch::Receiver<Arc<State>>,
+    /// The state at the last change told, and the different one before it, which still has what that change deleted.
+    current: Arc<State>,
+    before: Arc<State>,
+    /// Revision the reader is at.
+    at: u64,
+    missed: VecDeque<(Arc<Record>, BTreeSet<Key>)>,
+    parts: VecDeque<v1::WatchResponse>,
+    next_beat: Instant,
+    volatile_due: Option<Instant>,
+    volatile_told: Instant,
+    ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watcher {
+    pub fn start(api: &Api, who: Identity, request: &v1::WatchRequest) -> Result<Self, Status> {
+        let show = api.show_filter("show", &request.show)?;
+        let heartbeat = match request.heartbeat_s {
+            0 => HEARTBEAT_DEFAULT_S,
+            s @ 1..=HEARTBEAT_MAX_S => s,
+            _ => return Err(invalid("heartbeat_s", format!("1 to {HEARTBEAT_MAX_S} seconds, or 0 for {HEARTBEAT_DEFAULT_S}"))),
+        };
+        let place = Arc::clone(&api.watchers)
+            .try_acquire_owned()
+            .map_err(|_| Reason::TooManyWatchers.status("too many streams are open"))?;
+        let board = api.rooms.board.clone();
+        // Subscribed first: what comes in between is seen twice, and told once.
+        let changes = board.reader().changes;
+        let mut states = board.follow();
+        let state = states.borrow_and_update().clone();
+        let mut watcher = Self {
+            clock: api.rooms.clock,
+            stop: api.stop.clone(),
+            who,
+            show,
+            heartbeat: Duration::from_secs(u64::from(heartbeat)),
+            changes,
+            states,
+            current: Arc::clone(&state),
+            before: state,
+            at: 0,
+            missed: VecDeque::new(),
+            parts: VecDeque::new(),
+            next_beat: Instant::now(),
+            volatile_due: None,
+            volatile_told: Instant::now(),
+            ended: false,
+            board,
+            _place: place,
+        };
+        watcher.begin(request.since);
+        Ok(watcher)
+    }
+
+    /// The next message; `None` after the error that ended the stream.
+    pub async fn next(&mut self) -> Option<Result<v1::WatchResponse, Status>> {
+        if self.ended {
+            return None;
+        }
+        let next = self.step().await;
+        self.ended = next.is_err();
+        self.next_beat = Instant::now() + self.heartbeat;
+        Some(next)
+    }
+
+    async fn step(&mut self) -> Result<v1::WatchResponse, Status> {
+        loop {
+            self.look()?;
+            if let Some(part) = self.parts.pop_front() {
+                return Ok(part);
+            }
+            if let Some((record, keys)) = self.missed.pop_front() {
+                if let Some(told) = self.tell(&record, &keys) {
+                    return Ok(told);
+                }
+                continue;
+            }
+            let volatile = self.volatile_due;
+            let volatile = async {
+                match volatile {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(stopping()),
+                state = self.states.changed() => state.map_err(|_| stopping())?,
+                change = self.changes.recv() => match change {
+                    Ok(change) => {
+                        if let Some(told) = self.follow(&change) {
+                            return Ok(told);
+                        }
+                    }
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.snapshot(),
+                    Err(broadcast::error::RecvError::Closed) => return Err(stopping()),
+                },
+                () = volatile => self.snapshot(),
+                () = tokio::time::sleep_until(self.next_beat) => return Ok(self.beat()),
+            }
+        }
+    }
+
+    /// Looks at the latest state: whether the reader may still see it, and whether it changed without a record.
+    fn look(&mut self) -> Result<(), Status> {
+        let state = self.states.borrow_and_update().clone();
+        still_admitted(&state, &self.who)?;
+        if state.revision == self.at && !Arc::ptr_eq(&state, &self.current) && self.volatile_due.is_none() {
+            self.volatile_due = Some(self.volatile_told + VOLATILE_PAUSE);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, since: u64) {
+        if since == 0 {
+            return self.snapshot();
+        }
+        match self.board.resume(since) {
+            Resume::Missed(missed) => {
+                self.at = since;
+                if !self.resume(missed) {
+                    self.snapshot();
+                }
+            }
+            Resume::Snapshot => self.snapshot(),
+        }
+    }
+
+    /// Plans the missed changes; each resource goes with the last change that touched it, as it is now. False when one
+    /// is gone and nobody knows its full name any more.
+    fn resume(&mut self, missed: Vec<(Arc<Record>, Arc<BTreeSet<Key>>)>) -> bool {
+        self.current = self.states.borrow_and_update().clone();
+        self.before = Arc::clone(&self.current);
+        let last: BTreeMap<&Key, usize> =
+            missed.iter().enumerate().flat_map(|(n, (_, keys))| keys.iter().map(move |key| (key, n))).collect();
+        let nameless = last.keys().any(|key| match key {
+            Key::Caller(id) => !self.current.callers.contains_key(id),
+            Key::Invite(id) => !self.current.invites.contains_key(id),
+            // Which show it belonged to decides whether it is told.
+            Key::Slot(id) => self.show.is_some() && !self.current.slots.contains_key(id),
+            _ => false,
+        });
+        if nameless {
+            return false;
+        }
+        let planned = missed.iter().enumerate().map(|(n, (record, keys))| {
+            let keys = keys.iter().filter(|key| last.get(key) == Some(&n)).cloned().collect();
+            (Arc::clone(record), keys)
+        });
+        self.missed = planned.collect();
+        if self.missed.is_empty() {
+            // Says at once that the reader is up to date.
+            let beat = self.beat();
+            self.parts.push_back(beat);
+        }
+        true
+    }
+
+    fn follow(&mut self, change: &Change) -> Option<v1::WatchResponse> {
+        if change.record.revision <= self.at {
+            return None;
+        }
+        // Changes that became durable together share one state.
+        if !Arc::ptr_eq(&self.current, &change.state) {
+            self.before = std::mem::replace(&mut self.current, Arc::clone(&change.state));
+        }
+        self.tell(&change.record, &change.touched)
+    }
+
+    /// `None` when nothing of it is the reader's business.
+    fn tell(&mut self, record: &Record, keys: &BTreeSet<Key>) -> Option<v1::WatchResponse> {
+        self.at = record.revision;
+        let states = [&*self.current, &*self.before];
+        let lookup = Lookup(&states);
+        let wanted = |show: Option<&ShowId>| self.show.is_none() || show == self.show.as_ref();
+        let events: Vec<_> = record
+            .events
+            .iter()
+            .filter(|event| wanted(show_of(event, lookup).as_ref()))
+            .map(|event| convert::event::event(event, &record.actor, lookup))
+            .collect();
+        let resources: Vec<_> = keys
+            .iter()
+            .filter_map(|key| {
+                let (show, resource) = resource(&self.current, lookup, key)?;
+                wanted(show.as_ref()).then_some(v1::Resource { resource: Some(resource) })
+            })
+            .collect();
+        if events.is_empty() && resources.is_empty() {
+            return None;
+        }
+        let change = v1::Change {
+            time: Some(convert::time(record.at)),
+            actor: convert::operator::actor(&record.actor, &states),
+            events,
+            resources,
+        };
+        Some(message(self.at, Message::Change(change)))
+    }
+
+    fn snapshot(&mut self) {
+        // What is queued is older than the state that is read next.
+        self.changes = self.changes.resubscribe();
+        let state = self.states.borrow_and_update().clone();
+        self.missed.clear();
+        self.volatile_due = None;
+        self.volatile_told = Instant::now();
+        self.at = state.revision;
+        self.parts = parts(&state, self.show.as_ref());
+        self.current = Arc::clone(&state);
+        self.before = state;
+    }
+
+    fn beat(&self) -> v1::WatchResponse {
+        let time = Some(convert::time(self.clock.now()));
+        message(self.at, Message::Heartbeat(v1::Heartbeat { time }))
+    }
+}
+
+fn stopping() -> Status {
+    Reason::ServerStopping.status("the server is stopping")
+}
+
+fn message(revision: u64, message: Message) -> v1::WatchResponse {
+    v1::WatchResponse { revision, message: Some(message) }
+}
+
+/// A row as the wire has it, and the show it belongs to; `None` for rows that are not resources.
+fn resource(state: &State, lookup: Lookup<'_>, key: &Key) -> Option<(Option<ShowId>, v1::resource::Resource)> {
+    use v1::resource::Resource;
+    Some(match key {
+        Key::Show(id) => {
+            let found = state.shows.get(id).map(|show| Resource::Show(convert::show::show(show)));
+            (Some(id.clone()), found.unwrap_or_else(|| Resource::Deleted(names::show(id))))
+        }
+        Key::Caller(id) => {
+            let show = lookup.caller_show(id)?;
+            let found = state.callers.get(id).map(|c| Resource::Caller(convert::caller::caller(c, state)));
+            let gone = || Resource::Deleted(names::caller(&show, id));
+            let resource = found.unwrap_or_else(gone);
+            (Some(show), resource)
+        }
+        Key::Invite(id) => {
+            let show = lookup.invite_show(id)?;
+            let found = state.invites.get(id).map(|invite| Resource::Invite(convert::caller::invite(invite)));
+            let gone = || Resource::Deleted(names::invite(&show, id));
+            let resource = found.unwrap_or_else(gone);
+            (Some(show), resource)
+        }
+        Key::Slot(id) => {
+            let show = lookup.0.iter().find_map(|s| s.slots.get(id)).map(|slot| slot.show.clone());
+            let found = state.slots.get(id).map(|slot| Resource::Slot(convert::slot::slot(slot, state)));
+            (show, found.unwrap_or_else(|| Resource::Deleted(names::slot(id))))
+        }
+        Key::Operator(id) => {
+            let found = state.operators.get(id).map(|o| Resource::Operator(convert::operator::operator(o)));
+            (None, found.unwrap_or_else(|| Resource::Deleted(names::operator(id))))
+        }
+        Key::Answer(_) => return None,
+    })
+}
+
+/// The state in parts of [`PART_BYTES`], all but the last marked `more`; at least one.
+fn parts(state: &State, show: Option<&ShowId>) -> VecDeque<v1::WatchResponse> {
+    let wanted = |of: &ShowId| show.is_none_or(|show| show == of);
+    let mut done = VecDeque::new();
+    let mut part = v1::Snapshot::default();
+    let mut bytes = 0;
+    let mut room = |part: &mut v1::Snapshot, size: usize| {
+        if bytes > 0 && bytes + size > PART_BYTES {
+            bytes = 0;
+            part.more = true;
+            done.push_back(message(state.revision, Message::Snapshot(std::mem::take(part))));
+        }
+        bytes += size;
+    };
+    for found in state.shows.values().filter(|found| wanted(&found.id)) {
+        let wire = convert::show::show(found);
+        room(&mut part, wire.encoded_len());
+        part.shows.push(wire);
+    }
+    for found in convert::caller::in_order(state, true, |caller| wanted(&caller.show)) {
+        let wire = convert::caller::caller(found, state);
+        room(&mut part, wire.encoded_len());
+        part.callers.push(wire);
+    }
+    for found in state.slots.values().filter(|found| wanted(&found.show)) {
+        let wire = convert::slot::slot(found, state);
+        room(&mut part, wire.encoded_len());
+        part.slots.push(wire);
+    }
+    // Operators belong to no show.
+    for found in state.operators.values().filter(|_| show.is_none()) {
+        let wire = convert::operator::operator(found);
+        room(&mut part, wire.encoded_len());
+        part.operators.push(wire);
+    }
+    for found in state.invites.values().filter(|found| wanted(&found.show)) {
+        let wire = convert::caller::invite(found);
+        room(&mut part, wire.encoded_len());
+        part.invites.push(wire);
+    }
+    done.push_back(message(state.revision, Message::Snapshot(part)));
+    done
+}
