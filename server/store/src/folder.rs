@@ -17,6 +17,9 @@ use crate::journal::Chain;
 /// Changes are gathered for this long before they are written: a burst costs one sync, not one each.
 const GATHER: Duration = Duration::from_millis(100);
 
+/// A write to sled that takes this long is not coming back.
+const STALLED: Duration = Duration::from_secs(30);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoldedHealth {
     /// Revision on disk.
@@ -33,6 +36,8 @@ struct Inner {
     health: FoldedHealth,
     /// Nothing is on disk yet, not even for an empty state.
     fresh: bool,
+    /// A write to sled is under way since then.
+    writing: Option<Instant>,
     hurry: bool,
     closing: bool,
     done: bool,
@@ -67,6 +72,7 @@ impl Outbox {
                     off: None,
                 },
                 fresh: folded_revision.is_none(),
+                writing: None,
                 hurry: false,
                 closing: false,
                 done: false,
@@ -100,14 +106,20 @@ impl Outbox {
     }
 
     pub fn health(&self) -> FoldedHealth {
-        self.lock().health.clone()
+        let inner = self.lock();
+        let mut health = inner.health.clone();
+        if inner.writing.is_some_and(|since| since.elapsed() > STALLED) {
+            health
+                .off
+                .get_or_insert_with(|| "sled does not answer".to_owned());
+        }
+        health
     }
 
-    /// Waits until everything put so far is on disk; `false` when that is not so in time, or never will be.
-    pub fn flush(&self, limit: Duration) -> bool {
+    /// Waits until `wanted` is on disk; `false` when that is not so in time, or never will be.
+    pub fn flush(&self, wanted: u64, limit: Duration) -> bool {
         let until = Instant::now() + limit;
         let mut inner = self.lock();
-        let wanted = inner.state.revision;
         inner.hurry = true;
         self.changed.notify_all();
         while (inner.fresh || inner.health.revision < wanted) && !inner.done {
@@ -121,7 +133,7 @@ impl Outbox {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        !inner.fresh && inner.health.revision >= wanted
+        !inner.fresh && inner.health.off.is_none() && inner.health.revision >= wanted
     }
 
     /// Lets the thread write what is left and end; `false` when it does not in time (sled hangs: it is left behind).
@@ -142,6 +154,7 @@ impl Outbox {
         inner.health.off = Some(why);
         inner.touched.clear();
         inner.fresh = false;
+        inner.writing = None;
     }
 
     /// The next batch; `None` when it is time to end.
@@ -163,6 +176,7 @@ impl Outbox {
             return None;
         }
         inner.hurry = false;
+        inner.writing = Some(Instant::now());
         let touched = std::mem::take(&mut inner.touched);
         let rows = touched
             .into_iter()
@@ -220,6 +234,7 @@ fn run(outbox: &Outbox, begin: Begin, lineage: Chain) {
                 let mut inner = outbox.lock();
                 inner.health.revision = revision;
                 inner.fresh = false;
+                inner.writing = None;
                 drop(inner);
                 outbox.changed.notify_all();
             }

@@ -205,7 +205,8 @@ impl Ledger {
 
     /// Waits until the folded state on disk has all that is acknowledged; `false` when it does not get there in time.
     pub fn flush(&self, limit: Duration) -> bool {
-        self.outbox.flush(limit)
+        let acknowledged = self.layout().revision;
+        self.outbox.flush(acknowledged, limit)
     }
 
     /// The last `n` records, oldest first; fewer when the journal is shorter or lost some.

@@ -11,7 +11,14 @@ use crate::error::OpenError;
 /// Held while the value lives; the kernel lets go when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that was forked and has not yet become its program holds the file too.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 pub fn lock(dir: &Path) -> Result<Lock, OpenError> {
@@ -40,5 +47,5 @@ pub fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let _ = file
         .set_len(0)
         .and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(Lock { _file: file })
+    Ok(Lock { file })
 }

@@ -79,7 +79,14 @@ impl Disk {
             Some(path) => disk.reopen(&path),
             None => disk.open_segment(),
         };
-        if let Err(error) = opened.and_then(|()| disk.hold_ballast()) {
+        // Given up by the run before, so the disk was full then.
+        let was_full = !disk.ballast.exists();
+        let held = opened.and_then(|()| disk.hold_ballast());
+        let held = held.and_then(|()| if was_full { disk.has_margin() } else { Ok(()) });
+        if let Err(error) = held {
+            if was_full {
+                let _ = fs::remove_file(&disk.ballast);
+            }
             disk.failure = Some(refusal(&error, &disk.dir));
         }
         disk
@@ -173,7 +180,10 @@ impl Disk {
             None => self.open_segment(),
         }
         .and_then(|()| self.hold_ballast())
-        .and_then(|()| self.has_margin(&was));
+        .and_then(|()| match was {
+            LedgerError::Full { .. } => self.has_margin(),
+            _ => Ok(()),
+        });
         match recovered {
             Ok(()) => {
                 tracing::info!(after = %was, "the journal can be written again");
@@ -182,6 +192,10 @@ impl Disk {
             }
             Err(error) => {
                 let now = refusal(&error, &self.dir);
+                if matches!(now, LedgerError::Full { .. }) {
+                    // Free for whatever has to be cleaned up.
+                    let _ = fs::remove_file(&self.ballast);
+                }
                 self.failure = Some(now.clone());
                 Err(now)
             }
@@ -223,10 +237,7 @@ impl Disk {
     }
 
     /// After a full disk, a few freed bytes are not space: a ledger that takes one change and refuses the next helps nobody.
-    fn has_margin(&self, was: &LedgerError) -> io::Result<()> {
-        if !matches!(was, LedgerError::Full { .. }) {
-            return Ok(());
-        }
+    fn has_margin(&self) -> io::Result<()> {
         let stat = rustix::fs::statvfs(&self.dir)?;
         if stat.f_bavail.saturating_mul(stat.f_frsize) < self.ballast_bytes {
             return Err(Errno::NOSPC.into());
@@ -275,5 +286,135 @@ fn refusal(error: &io::Error, dir: &Path) -> LedgerError {
         LedgerError::Full { reason }
     } else {
         LedgerError::Io { reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::frame::{self, Kind};
+    use crate::journal::scan::{self, Journal};
+    use crate::report::OpenReport;
+
+    fn disk(dir: &Path) -> Disk {
+        fs::create_dir_all(dir.join("journal")).unwrap();
+        Disk::start(Start {
+            dir: dir.join("journal"),
+            ballast: dir.join("ballast"),
+            ballast_bytes: 8_192,
+            segment_bytes: 1 << 20,
+            lineage: [5; 16],
+            next: 1,
+            chain: Chain::default(),
+            layout: Arc::default(),
+            append_to: None,
+        })
+    }
+
+    fn frames(disk: &Disk, texts: &[&str]) -> (Vec<u8>, Chain) {
+        let mut out = Vec::new();
+        let mut chain = disk.chain();
+        for (sequence, text) in (disk.next()..).zip(texts) {
+            chain = frame::encode(&mut out, &chain, sequence, 1, Kind::Record, text.as_bytes());
+        }
+        (out, chain)
+    }
+
+    fn put(disk: &mut Disk, texts: &[&str]) -> Result<Duration, LedgerError> {
+        let (bytes, chain) = frames(disk, texts);
+        disk.commit(&bytes, texts.len() as u64, chain)
+    }
+
+    #[track_caller]
+    fn read(dir: &Path) -> (Journal, Vec<String>) {
+        let mut report = OpenReport::new();
+        let journal = scan::scan(&dir.join("journal"), &mut report).unwrap();
+        assert_eq!(report.warnings(), Vec::<String>::new());
+        let texts = journal
+            .entries
+            .iter()
+            .map(|entry| {
+                let bytes = journal.segments[entry.segment].bytes().unwrap();
+                let payload = &bytes[entry.offset..entry.offset + entry.length];
+                String::from_utf8(payload.to_vec()).unwrap()
+            })
+            .collect();
+        (journal, texts)
+    }
+
+    #[test]
+    fn a_batch_whose_sync_failed_never_appears_and_its_revisions_are_given_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = disk(dir.path());
+        put(&mut disk, &["one", "two"]).unwrap();
+        disk.fail_sync = Some(Errno::IO);
+        let refused = put(&mut disk, &["three, refused", "four, refused"]);
+        assert!(
+            matches!(refused, Err(LedgerError::Io { .. })),
+            "{refused:?}"
+        );
+        assert!(disk.failure().is_some());
+        assert_eq!(read(dir.path()).1, ["one", "two"]);
+        put(&mut disk, &["three"]).unwrap();
+        assert!(disk.failure().is_none());
+        let (journal, texts) = read(dir.path());
+        assert_eq!(texts, ["one", "two", "three"]);
+        assert_eq!(
+            journal.segments.len(),
+            2,
+            "the failed file is not written again"
+        );
+    }
+
+    #[test]
+    fn refused_bytes_that_could_not_be_cut_off_are_superseded() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = disk(dir.path());
+        put(&mut disk, &["one", "two"]).unwrap();
+        let file = dir.path().join("journal/000000000001.seg");
+        let mut bytes = fs::read(&file).unwrap();
+        let (refused, _) = frames(&disk, &["three, refused", "four, refused"]);
+        disk.fail_sync = Some(Errno::IO);
+        put(&mut disk, &["three, refused", "four, refused"]).unwrap_err();
+        // A power cut undid the truncation.
+        bytes.extend_from_slice(&refused);
+        fs::write(&file, bytes).unwrap();
+        assert_eq!(read(dir.path()).1, ["one", "two"]);
+        put(&mut disk, &["three"]).unwrap();
+        let (journal, texts) = read(dir.path());
+        assert_eq!(texts, ["one", "two", "three"]);
+        assert_eq!(journal.next, 4);
+    }
+
+    #[test]
+    fn failing_again_and_again_at_one_revision_leaves_one_segment_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = disk(dir.path());
+        put(&mut disk, &["one"]).unwrap();
+        for _ in 0..5 {
+            disk.fail_sync = Some(Errno::IO);
+            put(&mut disk, &["two, refused"]).unwrap_err();
+        }
+        put(&mut disk, &["two"]).unwrap();
+        let (journal, texts) = read(dir.path());
+        assert_eq!(texts, ["one", "two"]);
+        assert_eq!(journal.segments.len(), 2);
+    }
+
+    #[test]
+    fn a_full_disk_costs_the_ballast_and_space_brings_it_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = disk(dir.path());
+        let ballast = dir.path().join("ballast");
+        assert_eq!(fs::metadata(&ballast).unwrap().len(), 8_192);
+        disk.fail_sync = Some(Errno::NOSPC);
+        let refused = put(&mut disk, &["one, refused"]);
+        assert!(
+            matches!(refused, Err(LedgerError::Full { .. })),
+            "{refused:?}"
+        );
+        assert!(!ballast.exists());
+        disk.recover().unwrap();
+        assert_eq!(fs::metadata(&ballast).unwrap().len(), 8_192);
     }
 }

@@ -55,8 +55,10 @@ pub fn heal(
         let Some(why) = segment.damage.clone() else {
             continue;
         };
+        let mut safe = true;
         if segment.path.exists() {
             let saved = save_copy(&quarantine, &segment.path);
+            safe = saved.is_some();
             report.quarantined.push(Quarantined {
                 file: segment.path.clone(),
                 saved,
@@ -73,7 +75,8 @@ pub fn heal(
                 base: here.then(|| base.take()).flatten(),
             })
         });
-        let replaced = bytes.and_then(|bytes| {
+        // What cannot be kept is not overwritten.
+        let replaced = bytes.filter(|_| safe).and_then(|bytes| {
             files::replace(&segment.path, &bytes).ok()?;
             Some(bytes.len())
         });

@@ -1,9 +1,10 @@
 //! Good days.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use booth_core::State;
-use booth_store::{Folded, Ledger, LedgerError, OpenError, RestoreError, restore};
+use booth_store::{Folded, Ledger, LedgerError, OpenError, Options, RestoreError, restore};
 use proptest::prelude::*;
 
 use crate::house::{Dice, append, filled, open, record, records, segments, small};
@@ -148,6 +149,114 @@ fn a_second_opener_is_told_who_holds_the_ledger() {
     ));
     drop(held);
     open(dir.path());
+}
+
+/// Holds the writer in a callback until it is let go.
+fn hold(ledger: &Ledger, revision: u64, dice: &mut Dice) -> mpsc::Sender<()> {
+    let (go, wait) = mpsc::channel::<()>();
+    let (tell, entered) = mpsc::channel();
+    ledger.append(vec![record(revision, dice)], move |answer| {
+        answer.unwrap();
+        tell.send(()).unwrap();
+        let _ = wait.recv();
+    });
+    entered.recv().unwrap();
+    go
+}
+
+#[test]
+fn what_waits_together_is_synced_together_and_answered_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(dir.path());
+    let mut dice = Dice::seeded(8);
+    let go = hold(&opened.ledger, 1, &mut dice);
+    let (tell, told) = mpsc::channel();
+    for revision in 2..=101 {
+        let tell = tell.clone();
+        opened
+            .ledger
+            .append(vec![record(revision, &mut dice)], move |answer| {
+                tell.send(answer.unwrap()).unwrap();
+            });
+    }
+    drop((go, tell));
+    let answers: Vec<_> = told.iter().collect();
+    let revisions: Vec<_> = answers.iter().map(|a| a.revision).collect();
+    assert_eq!(revisions, (2..=101).collect::<Vec<_>>());
+    // One sync, so one measurement of it.
+    assert!(answers.iter().all(|a| a.sync == answers[0].sync));
+}
+
+#[test]
+fn a_full_queue_refuses_at_once_and_the_rest_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        queue: 2,
+        ..small()
+    };
+    let opened = Ledger::open(dir.path(), options).unwrap();
+    let mut dice = Dice::seeded(9);
+    let go = hold(&opened.ledger, 1, &mut dice);
+    let (tell, told) = mpsc::channel();
+    for revision in 2..=4 {
+        let tell = tell.clone();
+        opened
+            .ledger
+            .append(vec![record(revision, &mut dice)], move |answer| {
+                tell.send((revision, answer.map(|a| a.revision))).unwrap();
+            });
+    }
+    assert_eq!(told.recv().unwrap(), (4, Err(LedgerError::Busy)));
+    drop(go);
+    assert_eq!(told.recv().unwrap(), (2, Ok(2)));
+    assert_eq!(told.recv().unwrap(), (3, Ok(3)));
+    drop(opened.ledger);
+    assert_eq!(open(dir.path()).state.revision, 3);
+}
+
+#[test]
+fn a_caller_that_panics_when_answered_does_not_end_the_ledger() {
+    let opened = Ledger::memory();
+    let mut dice = Dice::seeded(10);
+    opened.ledger.append(vec![record(1, &mut dice)], |_| {
+        panic!("a caller's own fault")
+    });
+    let good = append(&opened.ledger, vec![record(2, &mut dice)]).unwrap();
+    assert_eq!(good.revision, 2);
+}
+
+#[test]
+fn dropping_the_ledger_writes_what_is_queued() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(dir.path());
+    let mut dice = Dice::seeded(11);
+    let go = hold(&opened.ledger, 1, &mut dice);
+    for revision in 2..=50 {
+        opened
+            .ledger
+            .append(vec![record(revision, &mut dice)], |_| ());
+    }
+    drop(go);
+    drop(opened);
+    assert_eq!(open(dir.path()).state.revision, 50);
+}
+
+#[test]
+fn without_a_place_for_the_folded_state_the_journal_goes_on_and_health_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("sled"), b"in the way").unwrap();
+    let opened = open(dir.path());
+    let mut state = opened.state;
+    append(
+        &opened.ledger,
+        records(&mut state, 5, &mut Dice::seeded(12)),
+    )
+    .unwrap();
+    assert!(!opened.ledger.flush(Duration::from_secs(30)));
+    let health = opened.ledger.health();
+    assert!(health.writable && health.folded_off.is_some(), "{health:?}");
+    drop(opened.ledger);
+    assert_eq!(open(dir.path()).state, state);
 }
 
 proptest! {
