@@ -70,17 +70,19 @@ impl State {
     ///
     /// A tick at that time or later does everything that is due then, so what is answered afterwards lies ahead of it.
     pub fn poll_timeout(&self) -> Option<(Timestamp, Due)> {
+        self.waits().min_by_key(|(at, _)| *at)
+    }
+
+    /// Everything that waits for time: at most one thing a caller, and callers there is no room for.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = (Timestamp, Due)> + '_ {
         let surplus = self.surplus_ended().into_iter();
         let forget = surplus.map(|caller| (caller.state_since, Due::Forget(caller.id.clone())));
-        let waits = self
-            .callers
-            .values()
-            .filter_map(|caller| self.caller_due(caller));
-        forget.chain(waits).min_by_key(|(at, _)| *at)
+        let callers = self.callers.values();
+        forget.chain(callers.filter_map(|caller| self.caller_due(caller)))
     }
 
     /// What time does next to this caller.
-    pub(crate) fn caller_due(&self, caller: &Caller) -> Option<(Timestamp, Due)> {
+    fn caller_due(&self, caller: &Caller) -> Option<(Timestamp, Due)> {
         if caller.state.is_ended() {
             let at = caller
                 .state_since
@@ -101,7 +103,7 @@ impl State {
     }
 
     /// Ended callers beyond [`ENDED_KEPT`]: those who ended first, in that order.
-    pub(crate) fn surplus_ended(&self) -> Vec<&Caller> {
+    fn surplus_ended(&self) -> Vec<&Caller> {
         let ended = |c: &&std::sync::Arc<Caller>| c.state.is_ended();
         let count = self.callers.values().filter(ended).count();
         let surplus = count.saturating_sub(ENDED_KEPT);

@@ -33,13 +33,16 @@ pub(super) fn between(before: &State, after: &State, touched: &BTreeSet<Key>) ->
             slots.push(Effect::ReconcileSlot(id.clone()));
         }
     }
+    // Once for all callers: a start touches every one of them.
+    let (armed_before, armed_after) = (armed_in(before), armed_in(after));
     let ended = |state: &State, id| state.callers.get(id).is_none_or(|c| c.state.is_ended());
     let calls = callers.iter().filter_map(|id| {
         if ended(after, id) {
             (!ended(before, id)).then(|| Effect::CloseCaller(id.clone()))
         } else {
-            let changed = CallerWants::of(before, id) != CallerWants::of(after, id);
-            changed.then(|| Effect::ReconcileCaller(id.clone()))
+            let old = CallerWants::of(before, id, &armed_before);
+            let new = CallerWants::of(after, id, &armed_after);
+            (old != new).then(|| Effect::ReconcileCaller(id.clone()))
         }
     });
     slots.extend(calls.collect::<Vec<_>>());
@@ -93,6 +96,12 @@ impl<'a> SlotWants<'a> {
     }
 }
 
+/// Everybody whom some slot arms.
+fn armed_in(state: &State) -> BTreeSet<&CallerId> {
+    let slots = state.slots.keys();
+    slots.filter_map(|slot| state.armed_for(slot)).collect()
+}
+
 #[derive(PartialEq)]
 struct CallerWants<'a> {
     state: CallerState,
@@ -103,15 +112,14 @@ struct CallerWants<'a> {
 }
 
 impl<'a> CallerWants<'a> {
-    fn of(state: &'a State, id: &CallerId) -> Option<Self> {
+    fn of(state: &'a State, id: &CallerId, armed: &BTreeSet<&CallerId>) -> Option<Self> {
         let caller = state.callers.get(id)?;
-        let mut slots = state.slots.keys();
         Some(Self {
             state: caller.state,
             slot: caller.slot.as_ref(),
             muted: caller.muted,
             media: media(caller),
-            armed: slots.any(|slot| state.armed_for(slot) == Some(id)),
+            armed: armed.contains(id),
         })
     }
 }

@@ -85,6 +85,21 @@ fn rows_build_the_same_state_in_any_order() {
 }
 
 #[test]
+fn a_row_may_be_set_twice() {
+    let mut world = World::new();
+    for id in ["r1", "r2"] {
+        world
+            .ask_as(requested(id), Command::StartShow { id: show("main") })
+            .unwrap();
+    }
+    let mut state = world.state.clone();
+    for (_, row) in world.state.rows() {
+        state.insert_row(row);
+    }
+    assert!(state == world.state);
+}
+
+#[test]
 fn rows_and_records_survive_json() {
     let mut world = World::new();
     world.on_air("a", "1");

@@ -157,3 +157,21 @@ fn a_tick_with_nothing_due_changes_nothing() {
     world.tick();
     assert!(world.state == before);
 }
+
+/// Bounds the work, not the time: every caller is touched once by each of the two.
+#[test]
+fn a_start_with_many_callers_and_all_of_them_lost_are_one_record_each() {
+    let mut world = World::new();
+    for n in 0..500 {
+        world.ready(&format!("c{n}"));
+    }
+    let revision = world.state.revision;
+    world.fact(Fact::Started);
+    assert_eq!(world.state.revision, revision + 1);
+    world.now = Timestamp(world.now.0 + GRACE_MS);
+    world.tick();
+    assert_eq!(world.state.revision, revision + 2);
+    let closed = |effect: &&Effect| matches!(effect, Effect::CloseCaller(_));
+    assert_eq!(world.effects.iter().filter(closed).count(), 500);
+    assert!(world.queue().is_empty());
+}
