@@ -53,11 +53,12 @@ pub enum CallerCommand {
         text: Vec<String>,
     },
     /// End the call.
+    #[command(override_usage = "booth caller drop [OPTIONS] (CALLER | --all [--show SHOW])")]
     Drop {
         #[command(flatten)]
         who: DropRef,
         /// Only this show (with --all).
-        #[arg(long, value_name = "SHOW", requires = "all")]
+        #[arg(long, value_name = "SHOW", conflicts_with = "caller")]
         show: Option<String>,
     },
     /// Silence in the slot.
@@ -88,6 +89,6 @@ pub struct DropRef {
     #[arg(value_name = "CALLER")]
     pub caller: Option<String>,
     /// Everybody on the line.
-    #[arg(long, id = "all")]
+    #[arg(long)]
     pub all: bool,
 }

@@ -35,6 +35,7 @@ pub enum SlotCommand {
         slot: String,
     },
     /// Put a caller on air.
+    #[command(override_usage = "booth slot take [OPTIONS] SLOT (CALLER | --next)")]
     #[command(group = clap::ArgGroup::new("pick").required(true).args(["caller", "next"]))]
     Take {
         #[arg(value_name = "SLOT")]
@@ -68,6 +69,7 @@ pub enum SlotCommand {
         transition: TransitionArgs,
     },
     /// Get a caller's picture and sound ready ahead of a take.
+    #[command(override_usage = "booth slot arm [OPTIONS] SLOT (CALLER | --auto)")]
     #[command(group = clap::ArgGroup::new("arm").required(true).args(["caller", "auto"]))]
     Arm {
         #[arg(value_name = "SLOT")]

@@ -79,10 +79,11 @@ async fn follow(client: &Client, wanted: &Wanted<'_>) -> Outcome<TakeSlotRespons
         .await
         .map_err(|status| Failure::from_status(&status, &subject))?;
     let mut stream = opened.into_inner();
+    let mut in_snapshot = false;
     loop {
         match stream.message().await {
             Ok(Some(message)) => {
-                if let Some(shown) = look(message, wanted)? {
+                if let Some(shown) = look(message, wanted, &mut in_snapshot)? {
                     return Ok(shown);
                 }
             }
@@ -92,15 +93,21 @@ async fn follow(client: &Client, wanted: &Wanted<'_>) -> Outcome<TakeSlotRespons
     }
 }
 
-/// The answer if it is shown, nothing if not yet, an error if it never will be.
-fn look(message: WatchResponse, wanted: &Wanted<'_>) -> Outcome<Option<TakeSlotResponse>> {
+/// The answer if it is shown, nothing if not yet, an error if it never will be. A snapshot may come in parts:
+/// `in_snapshot` says whether one of them had the slot.
+fn look(
+    message: WatchResponse,
+    wanted: &Wanted<'_>,
+    in_snapshot: &mut bool,
+) -> Outcome<Option<TakeSlotResponse>> {
     let revision = message.revision;
     if revision < wanted.revision {
         return Ok(None);
     }
     let slots: Vec<Slot> = match message.message {
         Some(Message::Snapshot(snapshot)) => {
-            if !snapshot.slots.iter().any(|slot| slot.name == wanted.slot) {
+            *in_snapshot |= snapshot.slots.iter().any(|slot| slot.name == wanted.slot);
+            if !*in_snapshot && !snapshot.more {
                 return Err(undone(wanted, "the slot is gone"));
             }
             snapshot.slots
@@ -185,34 +192,40 @@ mod tests {
     fn only_the_wanted_caller_on_the_output_ends_the_wait() {
         let c1 = WANTED.caller;
         assert_eq!(
-            look(change(8, slot(c1, Showing::Armed, "")), &WANTED).unwrap(),
+            look(change(8, slot(c1, Showing::Armed, "")), &WANTED, &mut false).unwrap(),
             None
         );
         assert_eq!(
             look(
                 change(8, slot(c1, Showing::Caller, "shows/main/callers/c9")),
-                &WANTED
+                &WANTED,
+                &mut false
             )
             .unwrap(),
             None
         );
-        let shown = look(change(9, slot(c1, Showing::Caller, c1)), &WANTED)
-            .unwrap()
-            .unwrap();
+        let shown = look(
+            change(9, slot(c1, Showing::Caller, c1)),
+            &WANTED,
+            &mut false,
+        )
+        .unwrap()
+        .unwrap();
         assert_eq!(shown.revision, 9);
     }
 
     #[test]
     fn what_is_older_than_the_take_says_nothing() {
         assert_eq!(
-            look(change(6, slot("", Showing::Idle, "")), &WANTED).unwrap(),
+            look(change(6, slot("", Showing::Idle, "")), &WANTED, &mut false).unwrap(),
             None
         );
     }
 
     #[test]
     fn a_take_that_is_undone_meanwhile_is_refused_and_not_waited_for() {
-        let failure = look(change(8, slot("", Showing::Idle, "")), &WANTED).unwrap_err();
+        let failure =
+            look(change(8, slot("", Showing::Idle, "")), &WANTED, &mut false).unwrap_err();
         assert_eq!(
             (failure.exit_code(), failure.reason.as_deref()),
             (5, Some("TAKE_UNDONE"))
@@ -221,6 +234,32 @@ mod tests {
             revision: 8,
             message: Some(Message::Snapshot(Snapshot::default())),
         };
-        assert_eq!(look(empty, &WANTED).unwrap_err().exit_code(), 5);
+        assert_eq!(look(empty, &WANTED, &mut false).unwrap_err().exit_code(), 5);
+    }
+
+    #[test]
+    fn a_slot_missing_in_one_part_of_a_snapshot_may_be_in_another() {
+        let part = |slots, more| WatchResponse {
+            revision: 8,
+            message: Some(Message::Snapshot(Snapshot {
+                slots,
+                more,
+                ..Snapshot::default()
+            })),
+        };
+        let mut in_snapshot = false;
+        assert_eq!(
+            look(part(Vec::new(), true), &WANTED, &mut in_snapshot).unwrap(),
+            None
+        );
+        let armed = slot(WANTED.caller, Showing::Armed, "");
+        assert_eq!(
+            look(part(vec![armed], true), &WANTED, &mut in_snapshot).unwrap(),
+            None
+        );
+        assert_eq!(
+            look(part(Vec::new(), false), &WANTED, &mut in_snapshot).unwrap(),
+            None
+        );
     }
 }

@@ -47,7 +47,10 @@ pub async fn run(ctx: &Ctx, args: WatchArgs) -> Outcome {
         };
         let stream = open(client, async |mut service| service.watch(request).await).await?;
         read(stream, seen, |message| {
-            since = message.revision;
+            // Half a snapshot is nothing to go on from.
+            if !watch_text::is_partial(&message) {
+                since = message.revision;
+            }
             event(ctx, &message)
         })
         .await

@@ -17,6 +17,11 @@ pub fn lines(out: &Out, message: &WatchResponse) -> Vec<String> {
     }
 }
 
+/// Whether more of the same snapshot follows.
+pub fn is_partial(message: &WatchResponse) -> bool {
+    matches!(&message.message, Some(Message::Snapshot(snapshot)) if snapshot.more)
+}
+
 /// Names of what a message tells about.
 pub fn names(message: &WatchResponse) -> Vec<String> {
     let names: Vec<&String> = match &message.message {
