@@ -1,7 +1,6 @@
 //! The worker process of one unit: one loop that owns everything, told of facts by other threads and of wishes by boothd.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,14 +47,9 @@ const STOP_DEADLINE: Duration = Duration::from_millis(900);
 /// Looks after key frames.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-/// Runs the worker to its end. The caller has set up `tracing`, and ends the process with what is returned.
+/// Runs the worker to its end. The caller has set up `tracing`, and ends the process with what is returned, one of [`exit`].
 #[must_use]
-pub fn run_worker(args: WorkerArgs) -> ExitCode {
-    ExitCode::from(run(args))
-}
-
-/// [`run_worker`] with the plain code of [`exit`].
-pub(crate) fn run(args: WorkerArgs) -> u8 {
+pub fn run_worker(args: WorkerArgs) -> u8 {
     let _lock = match UnitLock::take(&args.lock) {
         Ok(Some(lock)) => lock,
         Ok(None) => {

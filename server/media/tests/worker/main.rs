@@ -1,0 +1,104 @@
+//! The worker as a process: a boothd of the tests on one side, SRT receivers on the other.
+
+mod boothd;
+mod caller;
+mod reader;
+mod rig;
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use booth_media::WorkerArgs;
+use booth_media::demo::DemoCodec;
+use booth_proto::worker::slot_report::Showing;
+
+use caller::{Media, Sending, source};
+use reader::Reader;
+use rig::{Rig, settings};
+
+static FIVE: LazyLock<Arc<Media>> = LazyLock::new(|| Media::make(5, 640, 360, DemoCodec::Vp8));
+static SEVEN: LazyLock<Arc<Media>> = LazyLock::new(|| Media::make(7, 640, 360, DemoCodec::H264));
+
+/// Not a test: the worker's process, when [`Rig`] runs this binary again.
+#[test]
+fn worker_process() {
+    let Some(dir) = std::env::var_os("BOOTH_TEST_WORKER").map(PathBuf::from) else {
+        return;
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
+    let orphan_ms = std::env::var("BOOTH_TEST_ORPHAN_MS")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let code = booth_media::run_worker(WorkerArgs {
+        unit: "slot-1".to_owned(),
+        socket: dir.join("workers.sock"),
+        lock: dir.join("slot-1.lock"),
+        orphan_timeout: Duration::from_millis(orphan_ms),
+    });
+    std::process::exit(i32::from(code));
+}
+
+#[test]
+fn an_idle_slot_sends_black_and_silence_without_pause() {
+    let rig = Rig::start(settings());
+    let reader = Reader::open(rig.port());
+    let seen = reader.wait("two seconds of black", |seen| seen.pictures >= 60);
+    assert!(seen.luma <= 17 && seen.level_dbfs < -90.0, "{seen:?}");
+    seen.assert_steady(30);
+    rig.shows(Showing::Idle, "");
+}
+
+#[test]
+fn a_caller_is_taken_and_released_with_picture_and_sound() {
+    let mut rig = Rig::start(settings());
+    let reader = Reader::open(rig.port());
+    let anna = source("anna", 11, &FIVE, true);
+    rig.want(|wish| wish.armed = Some(anna.clone()));
+    let _sending = Sending::start(rig.boothd(), 11, &FIVE);
+    rig.shows(Showing::Armed, "anna");
+    assert_eq!(reader.now().id, None);
+    rig.want(|wish| (wish.armed, wish.on_air) = (None, Some(anna)));
+    rig.shows(Showing::Caller, "anna");
+    reader.wait("anna's picture", |seen| seen.id == Some(5));
+    reader.wait("anna's tone", |seen| seen.tone == Some(5));
+    rig.want(|wish| wish.on_air = None);
+    rig.shows(Showing::Idle, "");
+    let seen = reader.wait("black and silence", |seen| {
+        seen.luma <= 17 && seen.level_dbfs < -90.0
+    });
+    seen.assert_steady(30);
+}
+
+#[test]
+fn a_fade_takes_its_time_in_picture_and_sound() {
+    let mut rig = Rig::start(settings());
+    let reader = Reader::open(rig.port());
+    let anna = source("anna", 11, &SEVEN, true);
+    rig.want(|wish| wish.armed = Some(anna.clone()));
+    let _sending = Sending::start(rig.boothd(), 11, &SEVEN);
+    rig.shows(Showing::Armed, "anna");
+    reader.more(1);
+    reader.reset();
+    rig.want(|wish| (wish.armed, wish.on_air, wish.fade_ms) = (None, Some(anna), 500));
+    reader.wait("the caller", |seen| {
+        seen.id == Some(7) && seen.tone == Some(7)
+    });
+    let seen = reader.more(20);
+    // 15 pictures on the way: neither black nor the full picture, each brighter than the one before.
+    let full = seen.luma;
+    let rising = seen
+        .lumas
+        .windows(2)
+        .filter(|pair| pair[1] > pair[0])
+        .count();
+    assert!(
+        rising >= 10,
+        "{rising} steps up to {full}: {:?}",
+        seen.lumas
+    );
+    seen.assert_steady(30);
+}
