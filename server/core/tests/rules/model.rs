@@ -321,6 +321,8 @@ fn what(meta: &Meta, command: &Command) -> String {
             topic,
             ..
         } => format!("join {} {name} {topic}", secret(invite)),
+        // Secrets do not show in Debug.
+        Command::Rejoin { rejoin, .. } => format!("{:?} rejoin {}", meta.actor, secret(rejoin)),
         Command::CreateSlot { id, show, .. } => format!("{:?} create {id} {show}", meta.actor),
         other => format!("{:?} {other:?}", meta.actor),
     }
