@@ -195,6 +195,10 @@ impl Failure {
                 .map(|(k, v)| (scrub(k), scrub(v)))
                 .collect();
         }
+        // The server is there and answers; what stands in the way is the state of its disk.
+        if failure.reason.as_deref() == Some("LEDGER_READ_ONLY") {
+            failure.exit = Exit::Refused;
+        }
         if failure.message.is_empty() {
             failure.message = status.code().description().to_owned();
         }
