@@ -96,7 +96,7 @@ impl Ingest {
 
     /// Statistics since the last call: audio, video.
     pub fn take(&self, span: Duration) -> (Option<Interval>, Option<Interval>) {
-        let mut take = |lane: &mut Option<Lane>| lane.as_mut().map(|lane| lane.receive.take(span));
+        let take = |lane: &mut Option<Lane>| lane.as_mut().map(|lane| lane.receive.take(span));
         self.with(|inner| (take(&mut inner.audio), take(&mut inner.video)))
     }
 

@@ -38,7 +38,7 @@ pub use self::whip::{Opened, PatchError, Patched};
 const REPLACE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, thiserror::Error)]
-pub enum RtcError {
+pub enum OpenError {
     #[error("the server has all the sessions it takes")]
     Full,
     #[error("the server is stopping")]
@@ -50,7 +50,7 @@ pub enum RtcError {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum SetupError {
+pub enum RtcError {
     #[error("rtc.udp_ports: {0}")]
     Ports(String),
     #[error("rtc.ice_servers: {0}")]
@@ -92,17 +92,17 @@ pub struct Steering {
 
 impl Rtc {
     /// The room on the real stack. Starts a task that closes the sessions of callers whose call has ended.
-    pub fn new(rooms: &Rooms) -> Result<Self, SetupError> {
+    pub fn new(rooms: &Rooms) -> Result<Self, RtcError> {
         Self::with_engine(rooms, Box::new(stack::Stack))
     }
 
-    pub fn with_engine(rooms: &Rooms, engine: Box<dyn Engine>) -> Result<Self, SetupError> {
+    pub fn with_engine(rooms: &Rooms, engine: Box<dyn Engine>) -> Result<Self, RtcError> {
         let config = &rooms.config.rtc;
         let rtc = Self(Arc::new(Inner {
             rooms: rooms.clone(),
             engine,
             addresses: ports::addresses(config.bind_ip),
-            ports: Ports::new(config.udp_range().map_err(SetupError::Ports)?),
+            ports: Ports::new(config.udp_range().map_err(RtcError::Ports)?),
             ice: IceServers::load(&config.ice_servers)?,
             sessions: Mutex::default(),
             wants: watch::Sender::default(),

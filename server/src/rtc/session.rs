@@ -9,10 +9,11 @@
 //!
 //! Loss is decided by packets that stay away. `disconnected` of ICE recovers by itself and means nothing here.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use booth_core::{CallerId, Fact, SessionId};
+use booth_core::{CallerId, Fact, SessionId, Timestamp};
 use booth_proto::worker::{Source, Track};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -244,7 +245,7 @@ impl Task {
         if !settled || same {
             return;
         }
-        let Ok(id) = session_id() else { return };
+        let Ok(id) = session_id(self.rooms.clock.now()) else { return };
         let source = Source {
             caller: self.caller.to_string(),
             session: id.0,
@@ -359,7 +360,26 @@ async fn changed(want: &mut watch::Receiver<VideoWant>) -> Result<(), watch::err
     want.changed().await
 }
 
-/// Random, so that no id comes again after a restart; 63 bits, so that every reader can hold it.
-pub(super) fn session_id() -> Result<SessionId, secrets::SecretError> {
-    Ok(SessionId((u64::from_be_bytes(secrets::random::<8>()?) >> 1).max(1)))
+/// Ids rise with time, over restarts too: of two sessions of a caller the later one counts. Milliseconds, then random
+/// bits; 63 bits in all, so that every reader can hold it.
+pub(super) fn session_id(now: Timestamp) -> Result<SessionId, secrets::SecretError> {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let random = u64::from(u32::from_be_bytes(secrets::random::<4>()?) >> 12);
+    let wanted = (u64::try_from(now.0).unwrap_or(0).min(1 << 43) << 20) | random;
+    let last = LAST.fetch_max(wanted, Ordering::AcqRel);
+    if wanted > last {
+        return Ok(SessionId(wanted));
+    }
+    Ok(SessionId(LAST.fetch_add(1, Ordering::AcqRel) + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_ids_rise_even_within_a_millisecond_or_when_the_clock_jumps_back() {
+        let ids: Vec<_> = [5_000, 5_000, 5_000, 4_000, 6_000].map(|ms| session_id(Timestamp(ms)).unwrap()).into();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
+    }
 }

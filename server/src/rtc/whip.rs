@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::engine::{EngineError, Offer};
 use super::ingest::Ingest;
 use super::session::{self, Negotiation, PeerCell, Session, Work};
-use super::{REPLACE, Rtc, RtcError, bus, ended, sdp};
+use super::{REPLACE, Rtc, OpenError, bus, ended, sdp};
 use crate::secrets;
 
 /// An answered offer.
@@ -58,9 +58,9 @@ impl Drop for Pending<'_> {
 
 impl Rtc {
     /// Answers an offer of this caller. A session they have already is closed.
-    pub async fn open(&self, caller: &CallerId, offer: sdp::Checked) -> Result<Opened, RtcError> {
+    pub async fn open(&self, caller: &CallerId, offer: sdp::Checked) -> Result<Opened, OpenError> {
         if self.0.stopping.is_cancelled() {
-            return Err(RtcError::Stopping);
+            return Err(OpenError::Stopping);
         }
         let pending = self.admit(caller).await?;
         let config = &self.0.rooms.config.rtc;
@@ -119,7 +119,7 @@ impl Rtc {
     }
 
     /// A place for one more session; the caller's own old one gives way when there is no other.
-    async fn admit(&self, caller: &CallerId) -> Result<Pending<'_>, RtcError> {
+    async fn admit(&self, caller: &CallerId) -> Result<Pending<'_>, OpenError> {
         let most = usize::try_from(self.0.rooms.config.rtc.max_sessions).unwrap_or(usize::MAX);
         let take = || {
             self.sessions(|s| {
@@ -139,7 +139,7 @@ impl Rtc {
                 return Ok(Pending(self));
             }
         }
-        Err(RtcError::Full)
+        Err(OpenError::Full)
     }
 
     fn of_caller(&self, caller: &CallerId) -> Option<Arc<Session>> {
