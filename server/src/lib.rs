@@ -17,5 +17,5 @@ pub mod relay;
 pub mod rtc;
 pub mod secrets;
 pub mod server;
-// pub mod start;
+pub mod start;
 pub mod supervise;

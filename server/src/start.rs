@@ -173,8 +173,9 @@ impl Server {
 /// What the journal's end touched, for readers that resume over a restart.
 fn tail(ledger: &Ledger, state: &State) -> Vec<(Arc<booth_core::Record>, Arc<std::collections::BTreeSet<booth_core::Key>>)> {
     let mut scratch = state.clone();
-    ledger
-        .tail(RING)
+    // Without it readers of before the restart get a snapshot instead.
+    let records = ledger.tail(RING).unwrap_or_default();
+    records
         .into_iter()
         .map(|record| {
             // Only the keys matter: folding again onto the latest state tells which rows a record touches.

@@ -33,8 +33,6 @@ use crate::meters::Meters;
 use crate::relay::{Hub, UnitTx};
 use crate::server::UnitStatus;
 
-/// How a worker ends that wants to run with other settings.
-const EXIT_RESTART: i32 = 75;
 /// A worker that holds its lock but does not attach for this long is ended and replaced.
 const ATTACH_LIMIT: Duration = Duration::from_secs(3);
 /// A worker that lived this long restarts at once; one that dies sooner waits, longer each time.

@@ -5,7 +5,6 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::fs::FlockOperation;
 use rustix::process::{Pid, Signal};
 
 use super::Places;
@@ -30,12 +29,7 @@ impl Process {
             match child.try_wait() {
                 Ok(None) => return true,
                 Ok(Some(status)) => {
-                    let restart = status.code() == Some(super::EXIT_RESTART);
-                    self.ended = Some(if restart {
-                        RESTART_WANTED.to_owned()
-                    } else {
-                        status.to_string()
-                    });
+                    self.ended = Some(describe(status));
                     self.child = None;
                 }
                 Err(error) => {
@@ -105,15 +99,23 @@ impl Process {
     }
 }
 
-/// Who holds a unit's lock: the process wrote its number into the file.
+/// Who holds a unit's lock. A lock that cannot be read counts as free: the worker that then starts will say so.
 fn holder(lock: &Path) -> Option<Pid> {
-    let file = File::open(lock).ok()?;
-    // Taken means that nobody holds it; it is let go when `file` is dropped.
-    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
-        return None;
+    let pid = booth_media::holder(lock).ok()??;
+    Pid::from_raw(i32::try_from(pid).ok()?)
+}
+
+/// How a worker ended, for people.
+fn describe(status: std::process::ExitStatus) -> String {
+    use booth_media::exit;
+    match status.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(exit::SETTINGS_CHANGED) => RESTART_WANTED.to_owned(),
+        Some(exit::SHUTDOWN) => "ended as asked".to_owned(),
+        Some(exit::ORPHANED) => "was without boothd for too long".to_owned(),
+        Some(exit::UNIT_TAKEN) => "another worker of this unit lives".to_owned(),
+        Some(exit::UNUSABLE) => "GStreamer, a plug-in or libsrt is missing or too old (see its log)".to_owned(),
+        _ => status.to_string(),
     }
-    let pid = std::fs::read_to_string(lock).ok()?;
-    Pid::from_raw(pid.trim().parse().ok()?)
 }
 
 fn open_log(path: &Path) -> std::io::Result<File> {
