@@ -13,7 +13,8 @@ use crate::{
 pub struct Meta {
     pub actor: Actor,
     pub request_id: Option<RequestId>,
-    /// Refused when the addressed resource has changed after this revision.
+    /// Refused when the addressed resource has changed after this revision: the caller, show, invite or operator that
+    /// the verb names, the slot for take, release and arm. Ignored where something is only being made.
     pub expected_revision: Option<u64>,
 }
 
@@ -27,7 +28,7 @@ pub enum Pick {
 /// What becomes of a caller who is taken off a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Disposition {
-    /// Off air, still on the line (HELD).
+    /// Off air, still on the line (HELD), at the end of the queue.
     #[default]
     Hold,
     /// Back to READY, at the end of the queue.

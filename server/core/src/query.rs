@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Caller, CallerId, CallerState, Due, ENDED_KEPT, ENDED_KEPT_MS, Invite, Link, Operator, ShowId,
-    SlotId, State, Timestamp, TokenHash,
+    Caller, CallerId, CallerState, Due, ENDED_KEPT, ENDED_KEPT_MS, EXPIRED_KEPT_MS, Invite, Link,
+    Operator, ShowId, SlotId, State, Timestamp, TokenHash,
 };
 
 impl State {
@@ -73,12 +73,18 @@ impl State {
         self.waits().min_by_key(|(at, _)| *at)
     }
 
-    /// Everything that waits for time: at most one thing a caller, and callers there is no room for.
+    /// Everything that waits for time: at most one thing a caller, callers there is no room for, expired invites.
     pub(crate) fn waits(&self) -> impl Iterator<Item = (Timestamp, Due)> + '_ {
         let surplus = self.surplus_ended().into_iter();
         let forget = surplus.map(|caller| (caller.state_since, Due::Forget(caller.id.clone())));
         let callers = self.callers.values();
-        forget.chain(callers.filter_map(|caller| self.caller_due(caller)))
+        let callers = callers.filter_map(|caller| self.caller_due(caller));
+        let kept = Duration::from_millis(EXPIRED_KEPT_MS);
+        let invites = self.invites.values().filter_map(move |invite| {
+            let at = invite.expires_at?.plus(kept);
+            Some((at, Due::ForgetInvite(invite.id.clone())))
+        });
+        forget.chain(callers).chain(invites)
     }
 
     /// What time does next to this caller.

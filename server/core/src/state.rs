@@ -74,10 +74,14 @@ pub enum Due {
     OnAirGraceOver(CallerId),
     /// An ended caller can be forgotten.
     Forget(CallerId),
+    /// An invite that expired long ago can be forgotten.
+    ForgetInvite(InviteId),
 }
 
 /// An ended caller stays visible for this long.
 pub const ENDED_KEPT_MS: u64 = 6 * 3_600_000;
+/// An expired invite is still known, as expired, for this long.
+pub const EXPIRED_KEPT_MS: u64 = 7 * 24 * 3_600_000;
 /// Most ended callers kept in the state, oldest forgotten first.
 pub const ENDED_KEPT: usize = 1_000;
 

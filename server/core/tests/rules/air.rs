@@ -52,7 +52,7 @@ fn a_take_orders_every_slot_whose_armed_caller_it_changes() {
         // Armed now: asked for full video.
         Effect::ReconcileCaller(caller("b")),
     ];
-    assert_eq!(world.effects[..3], orders[..3]);
+    assert_eq!(world.effects, orders);
 }
 
 #[test]

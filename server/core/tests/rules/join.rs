@@ -86,6 +86,23 @@ fn a_link_expires_at_its_time() {
 }
 
 #[test]
+fn a_link_that_expired_long_ago_is_forgotten() {
+    let mut world = World::new();
+    world.ok(limited("soon", None, Some(Timestamp(NOW.0 + 10))));
+    let kept = i64::try_from(EXPIRED_KEPT_MS).unwrap();
+    world.pass(9 + kept);
+    assert_eq!(world.denied(join_by("soon", "a")), Denied::InviteExpired);
+    let forget = Due::ForgetInvite(invite("soon"));
+    assert_eq!(
+        world.state.poll_timeout(),
+        Some((Timestamp(NOW.0 + 10 + kept), forget))
+    );
+    world.pass(1);
+    assert_eq!(world.denied(join_by("soon", "a")), Denied::InviteUnknown);
+    assert_eq!(world.state.poll_timeout(), None);
+}
+
+#[test]
 fn a_link_is_used_up_and_rejoins_do_not_count() {
     let mut world = World::new();
     world.ok(limited("once", Some(1), None));
