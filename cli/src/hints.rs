@@ -111,6 +111,34 @@ const HINTS: &[(&str, &str)] = &[
         "look at it again, then repeat with its revision in --expect-revision",
     ),
     (
+        "TOKEN_UNKNOWN",
+        "the server does not know this token: ask an admin for one (booth operator token NAME)",
+    ),
+    (
+        "TOKEN_REVOKED",
+        "ask an admin for a new token (booth operator token NAME)",
+    ),
+    (
+        "LEDGER_READ_ONLY",
+        "booth status says why; commands work again once the disk does, media goes on meanwhile",
+    ),
+    ("SERVER_BUSY", "repeat in a moment"),
+    ("SERVER_STOPPING", "repeat once it has started again"),
+    ("TOO_MANY_WATCHERS", "end a watch or a console somewhere"),
+    (
+        "TILE_NOT_FOUND",
+        "pictures exist of slots, and of callers who are armed or on air",
+    ),
+    (
+        "UNKNOWN_METHOD",
+        "the server is older than this command: compare booth status and booth version",
+    ),
+    (
+        "BACKUP_FAILED",
+        "booth status shows what is wrong with the ledger",
+    ),
+    ("INTERNAL", "the server's log has more"),
+    (
         "REQUEST_ID_REUSED",
         "repeat with another --request-id, or without one",
     ),
