@@ -14,8 +14,9 @@ use booth_core::{Key, Record, State};
 use crate::folded::{self, Batch, Folded};
 use crate::journal::Chain;
 
-/// Changes are gathered for this long before they are written: a burst costs one sync, not one each.
-const GATHER: Duration = Duration::from_millis(100);
+/// Changes are gathered for this long before they are written: its syncs share the disk with the journal's, for which
+/// somebody waits. What is not written yet costs the next start a little replay.
+const GATHER: Duration = Duration::from_secs(1);
 
 /// A write to sled that takes this long is not coming back.
 const STALLED: Duration = Duration::from_secs(30);

@@ -28,7 +28,7 @@ const KEPT: usize = 3;
 
 impl Ledger {
     /// Opens the ledger in `dir`, making it when it is not there. Damage is survived and reported; an error means that
-    /// nothing was changed.
+    /// the journal is as it was. Blocks: reads the whole journal.
     pub fn open(dir: &Path, options: Options) -> Result<Opened, OpenError> {
         files::create_dir(dir).map_err(OpenError::io(dir))?;
         let lock = lock::lock(dir)?;
@@ -69,9 +69,6 @@ impl Ledger {
             replayed.folded_revision,
         ));
         outbox.touch(replayed.touched);
-        for line in report.warnings() {
-            tracing::warn!("{line}");
-        }
         let ledger = Self::start(Parts {
             medium: Medium::Disk(Box::new(disk)),
             layout,
@@ -372,5 +369,60 @@ fn layout(journal: &Journal) -> Layout {
             .iter()
             .filter(|e| e.kind == Kind::Record)
             .count() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use booth_core::{Actor, Timestamp};
+
+    use super::*;
+
+    fn append(ledger: &Ledger, revision: u64) {
+        let record = Record {
+            revision,
+            at: Timestamp(1),
+            actor: Actor::System,
+            answered: None,
+            events: Vec::new(),
+        };
+        let (tell, told) = mpsc::channel();
+        ledger.append(vec![record], move |answer| tell.send(answer).unwrap());
+        told.recv().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_sound_record_of_a_later_booth_is_refused_and_not_taken_for_damage() {
+        for (version, payload) in [
+            (RECORD_VERSION + 1, &b"{}"[..]),
+            (RECORD_VERSION, b"{\"revision\":3,\"unheard\":true}"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let opened = Ledger::open(dir.path(), Options::default()).unwrap();
+            append(&opened.ledger, 1);
+            append(&opened.ledger, 2);
+            drop(opened);
+            let journal = dir.path().join("journal");
+            let found = scan::scan(&journal, &mut OpenReport::new()).unwrap();
+            let path = &found.segments[0].path;
+            let mut bytes = fs::read(path).unwrap();
+            frame::encode(
+                &mut bytes,
+                &found.chain.unwrap(),
+                3,
+                version,
+                Kind::Record,
+                payload,
+            );
+            fs::write(path, &bytes).unwrap();
+            let refused = Ledger::open(dir.path(), Options::default()).map(|o| o.report);
+            assert!(
+                matches!(refused, Err(OpenError::Unreadable { revision: 3, .. })),
+                "{refused:?}"
+            );
+            assert_eq!(fs::read(path).unwrap(), bytes);
+        }
     }
 }

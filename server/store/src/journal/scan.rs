@@ -2,11 +2,15 @@
 //! repaired and what is lost. Changes nothing on disk.
 
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 use super::frame::{self, Chain, Expect, Kind};
 use super::segment::{self, Found, HEADER_LEN, Header};
 use crate::error::OpenError;
+use crate::files;
 use crate::report::{Loss, OpenReport, Repair, Torn};
 
 /// A frame that holds.
@@ -50,7 +54,7 @@ impl Segment {
     pub fn bytes(&self) -> Result<std::borrow::Cow<'_, [u8]>, OpenError> {
         match &self.patched {
             Some(bytes) => Ok(bytes.into()),
-            None => fs::read(&self.path)
+            None => files::read_all(&self.path)
                 .map(Into::into)
                 .map_err(OpenError::io(&self.path)),
         }
@@ -133,6 +137,18 @@ fn parse_gap(payload: &[u8]) -> Option<Gap<serde::de::IgnoredAny>> {
         .filter(|gap| gap.to >= gap.from)
 }
 
+/// Enough for the header; zeros, where the disk cannot read it.
+fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let read = fs::File::open(path)?
+        .take(HEADER_LEN as u64)
+        .read_to_end(&mut head);
+    match read {
+        Err(error) if error.raw_os_error() != Some(Errno::IO.raw_os_error()) => Err(error),
+        _ => Ok(head),
+    }
+}
+
 struct Walk<'a> {
     out: Journal,
     report: &'a mut OpenReport,
@@ -168,15 +184,7 @@ impl Walk<'_> {
             let Some(named) = segment::named(&path) else {
                 continue;
             };
-            let mut head = Vec::new();
-            fs::File::open(&path)
-                .and_then(|file| {
-                    std::io::Read::read_to_end(
-                        &mut std::io::Read::take(file, HEADER_LEN as u64),
-                        &mut head,
-                    )
-                })
-                .map_err(OpenError::io(&path))?;
+            let head = first_bytes(&path).map_err(OpenError::io(&path))?;
             let found = segment::read_header(&head, named);
             if let Found::Newer(version) = found {
                 return Err(OpenError::Newer { path, version });
@@ -202,7 +210,7 @@ impl Walk<'_> {
     }
 
     fn segment(&mut self, path: PathBuf, named: u64, found: Found) -> Result<(), OpenError> {
-        let mut bytes = fs::read(&path).map_err(OpenError::io(&path))?;
+        let mut bytes = files::read_all(&path).map_err(OpenError::io(&path))?;
         let mut segment = match found {
             Found::Sound(header) => Segment::new(path, header),
             Found::Repaired(header, offset) => {

@@ -263,6 +263,34 @@ fn without_a_folded_state_damage_is_named_later_records_load_and_the_loss_is_tol
 }
 
 #[test]
+fn damage_to_both_is_survived_and_never_passed_over_in_silence() {
+    quiet_panics();
+    let seed = seed("maul both");
+    let mut dice = Dice::seeded(seed);
+    let original = tempfile::tempdir().unwrap();
+    let state = filled(original.path(), 60, &mut dice);
+    for round in 0..150 {
+        let dir = tempfile::tempdir().unwrap();
+        copy_dir(original.path(), dir.path());
+        let all = files(dir.path());
+        let segments = segments(dir.path());
+        let sled = &all[segments.len() + dice.below(all.len() - segments.len())];
+        let mut what = format!("seed {seed} round {round}: sled {}", maul(sled, &mut dice));
+        let file = &segments[dice.below(segments.len())];
+        what += &format!(", {} {}", file.display(), maul(file, &mut dice));
+        let opened = open(dir.path());
+        assert!(
+            opened.state == state || !opened.report.warnings().is_empty(),
+            "{what}: silently lost"
+        );
+        let mut grown = opened.state;
+        append(&opened.ledger, records(&mut grown, 4, &mut dice)).unwrap();
+        drop(opened.ledger);
+        assert_eq!(open(dir.path()).state, grown, "{what}");
+    }
+}
+
+#[test]
 fn a_record_cut_short_at_any_byte_is_cut_off_and_the_ones_before_stay() {
     let original = tempfile::tempdir().unwrap();
     let mut dice = Dice::seeded(11);
