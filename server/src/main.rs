@@ -1,6 +1,7 @@
 //! The `boothd` binary: the server, and the units it starts.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "`ready` and errors of the start are for people and scripts")]
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -78,7 +79,8 @@ fn main() -> ExitCode {
 
 fn log(filter: &str, json: bool) {
     let filter = EnvFilter::try_from_env("BOOTH_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if json {
         builder.json().init();
     } else {

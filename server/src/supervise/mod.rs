@@ -347,6 +347,7 @@ impl Unit {
         warn!(unit = name, how, "worker ended");
         self.link = None;
         self.detached = None;
+        self.restarts += 1;
         if how != process::RESTART_WANTED {
             self.last_error = how.to_owned();
         }
@@ -370,9 +371,6 @@ impl Unit {
     }
 
     fn start(&mut self, name: &str, places: &Places, now: Instant) {
-        if self.started.is_some() {
-            self.restarts += 1;
-        }
         self.started = Some(now);
         self.detached = Some(now);
         if let Err(error) = self.process.spawn(name, places) {
