@@ -6,7 +6,7 @@ use std::process::Command;
 use booth_core::{Event, Record, ShowId, SlotId, SlotSettings, State};
 use booth_store::{Ledger, LedgerError, Opened, Options};
 
-use crate::house::{Dice, append, copy_dir, record, until};
+use crate::house::{Dice, append, copy_dir, loudly, record, until};
 
 const LIMITED: &str = "BOOTH_STORE_LIMITED_DIR";
 
@@ -34,7 +34,7 @@ impl Mount {
         let mounted = Command::new("mount").args(args).arg(at).output().ok()?;
         if !mounted.status.success() {
             let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
-            println!("NOT MOUNTED {}: {}", at.display(), why.trim());
+            loudly(&format!("not mounted: {}", why.trim()));
         }
         mounted.status.success().then(|| Self { at: at.to_owned() })
     }
@@ -91,8 +91,8 @@ fn on_a_full_disk_changes_are_refused_and_taken_again_when_there_is_space() {
     let room = tempfile::tempdir().unwrap();
     let at = room.path().join("small");
     let Some(_mount) = Mount::new(&at, &["-t", "tmpfs", "-o", "size=8m", "tmpfs"]) else {
-        println!(
-            "A FULL TMPFS CANNOT BE TESTED HERE (not root): the file size limit stands in for it"
+        loudly(
+            "A FULL TMPFS CANNOT BE TESTED HERE (not root): the file size limit stands in for it",
         );
         return a_file_size_limit_is_a_full_disk_too();
     };
@@ -227,17 +227,15 @@ fn a_power_cut_loses_nothing_acknowledged_and_a_dead_disk_is_refused_in_plain_wo
     let image = image.display().to_string();
     let mount = || Mount::new(&at, &["-o", "loop", &image]);
     if !made.is_ok_and(|status| status.success()) {
-        println!(
-            "A POWER CUT CANNOT BE TESTED HERE (no mkfs.ext4): the kill test stands in for it"
-        );
+        loudly("A POWER CUT CANNOT BE TESTED HERE (no mkfs.ext4): the kill test stands in for it");
         return;
     }
     let mut dice = Dice::seeded(crate::house::seed("power"));
     let mut state = State::default();
     for round in 0..6 {
         let Some(mounted) = mount() else {
-            println!(
-                "A POWER CUT CANNOT BE TESTED HERE (no loop mount): the kill test stands in for it"
+            loudly(
+                "A POWER CUT CANNOT BE TESTED HERE (no loop mount): the kill test stands in for it",
             );
             return;
         };

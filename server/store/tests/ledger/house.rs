@@ -184,3 +184,9 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
+
+/// Says it even when the test passes and its output is captured.
+pub fn loudly(text: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "\n!!! {text}").unwrap();
+}
