@@ -1,8 +1,9 @@
 //! What receivers need to connect to a slot, in each tool's own units and quoting.
 //!
 //! Latency: ffmpeg and OBS (which uses ffmpeg) count microseconds, GStreamer and vMix milliseconds; a mistake by this
-//! factor is silent. Quoting: GStreamer percent-decodes the query. ffmpeg does not: it ends a value at `&`, reads `+` as a
-//! blank, and takes the rest as it is (only newer versions decode the stream id), so what needs no code gets none.
+//! factor is silent. Quoting, as measured: GStreamer percent-decodes the query. ffmpeg 5.1 takes a value as it is up to
+//! `&`, with `+` for a blank; newer versions also decode the stream id. What not every version reads the same does not
+//! go into a URL for them.
 
 use booth_proto::v1::GetSlotAddressResponse;
 use serde_json::json;
@@ -82,9 +83,20 @@ pub fn settings(
     let at = endpoint(address, host)?;
     Ok(match tool {
         Tool::Ffmpeg => {
-            let (url, mut advice) = ffmpeg_url(address, &at);
+            let (url, left_out) = ffmpeg_url(address, &at);
+            let options: String = left_out
+                .iter()
+                .map(|(option, value)| format!("-{option} {} ", shell_quote(value)))
+                .collect();
+            let mut advice = Vec::new();
+            if !options.is_empty() {
+                advice.push(format!(
+                    "a URL cannot carry everything: write {}before it",
+                    options
+                ));
+            }
             advice.push(format!(
-                "play it: ffplay -fflags nobuffer {}",
+                "play it: ffplay -fflags nobuffer {options}{}",
                 shell_quote(&url)
             ));
             Settings {
@@ -94,7 +106,13 @@ pub fn settings(
             }
         }
         Tool::Obs => {
-            let (url, advice) = ffmpeg_url(address, &at);
+            let (url, left_out) = ffmpeg_url(address, &at);
+            let advice = left_out
+                .iter()
+                .map(|(option, _)| {
+                    format!("OBS cannot be given this slot's {option}: choose one without & + %")
+                })
+                .collect();
             let fields = vec![
                 ("Source", "Media Source".to_owned()),
                 ("Local File", "off".to_owned()),
@@ -185,33 +203,28 @@ fn bracketed(host: &str) -> String {
     }
 }
 
-/// The URL, and what it cannot carry.
-fn ffmpeg_url(address: &GetSlotAddressResponse, at: &Endpoint) -> (String, Vec<String>) {
+/// The URL, and the options that it cannot carry.
+fn ffmpeg_url<'a>(
+    address: &'a GetSlotAddressResponse,
+    at: &Endpoint,
+) -> (String, Vec<(&'static str, &'a str)>) {
     let latency_us = u64::from(address.latency_ms) * 1000;
     let mut url = format!(
         "srt://{}:{}?mode={}&latency={latency_us}",
         at.host, at.port, at.mode
     );
-    let mut advice = Vec::new();
-    if !address.stream_id.is_empty() {
-        url.push_str(&format!(
-            "&streamid={}",
-            encode(&address.stream_id, |b| b > b' '
-                && b < 0x7f
-                && !b"%&+".contains(&b))
-        ));
-    }
-    if !address.passphrase.is_empty() {
-        if address.passphrase.contains(['&', '+']) {
-            advice.push(format!(
-                "the passphrase has a character that ffmpeg cannot read from a URL: give it as an option before the URL: -passphrase {}",
-                shell_quote(&address.passphrase)
-            ));
-        } else {
-            url.push_str(&format!("&passphrase={}", address.passphrase));
+    let mut left_out = Vec::new();
+    for (option, value, misread) in [
+        ("streamid", &address.stream_id, &['&', '+', '%'][..]),
+        ("passphrase", &address.passphrase, &['&', '+']),
+    ] {
+        if value.contains(misread) {
+            left_out.push((option, value.as_str()));
+        } else if !value.is_empty() {
+            url.push_str(&format!("&{option}={value}"));
         }
     }
-    (url, advice)
+    (url, left_out)
 }
 
 fn gst_url(address: &GetSlotAddressResponse, at: &Endpoint) -> String {
@@ -346,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passphrase_that_ffmpeg_cannot_read_from_a_url_is_given_as_an_option() {
+    fn what_ffmpeg_misreads_in_a_url_is_given_as_an_option() {
         for passphrase in ["secret&secret", "secret+secret", "it's+secret"] {
             let address = GetSlotAddressResponse {
                 passphrase: passphrase.to_owned(),
@@ -354,21 +367,33 @@ mod tests {
             };
             let settings = settings(&address, Tool::Ffmpeg, None).unwrap();
             assert!(!settings.url.unwrap_or_default().contains("passphrase"));
+            let option = format!("-passphrase {}", shell_quote(passphrase));
             assert!(
-                settings.advice[0].contains(&format!("-passphrase {}", shell_quote(passphrase))),
+                settings.advice.iter().all(|line| line.contains(&option)),
                 "{:?}",
                 settings.advice
             );
         }
+        let address = GetSlotAddressResponse {
+            stream_id: "a%b".to_owned(),
+            ..address()
+        };
+        let settings = settings(&address, Tool::Ffmpeg, None).unwrap();
+        assert!(!settings.url.unwrap_or_default().contains("streamid"));
+        assert!(settings.advice[0].contains("-streamid 'a%b'"));
     }
 
     #[test]
-    fn a_stream_id_with_separators_is_encoded_for_ffmpeg() {
+    fn what_obs_cannot_be_given_is_said() {
         let address = GetSlotAddressResponse {
-            stream_id: "a&b+c %".to_owned(),
+            passphrase: "secret+secret".to_owned(),
             ..address()
         };
-        assert!(url(&address, Tool::Ffmpeg).ends_with("&streamid=a%26b%2Bc%20%25"));
+        let settings = settings(&address, Tool::Obs, None).unwrap();
+        assert_eq!(
+            settings.advice,
+            ["OBS cannot be given this slot's passphrase: choose one without & + %"]
+        );
     }
 
     #[test]
