@@ -54,10 +54,14 @@ impl Boothd {
         .encode_to_vec();
         let mut framed = u32::try_from(bytes.len()).unwrap().to_be_bytes().to_vec();
         framed.extend(bytes);
+        self.say_raw(&framed);
+    }
+
+    pub fn say_raw(&self, framed: &[u8]) {
         let mut state = self.state.0.lock().unwrap();
         // A worker that is being restarted hears nothing, as in life.
         if let Some(stream) = &mut state.stream {
-            let _ = stream.write_all(&framed);
+            let _ = stream.write_all(framed);
         }
     }
 

@@ -16,7 +16,6 @@ const PAYLOAD_MAX: usize = 1100;
 
 /// Media of one caller, encoded once and shared by all tests that want it.
 pub struct Media {
-    pub id: u8,
     pub codec: DemoCodec,
     pub made: EncodedLoop,
 }
@@ -31,7 +30,6 @@ impl Media {
             ..DemoProfile::default()
         };
         Arc::new(Self {
-            id,
             codec,
             made: encode_loop(id, profile).unwrap(),
         })

@@ -2,8 +2,11 @@
 
 mod boothd;
 mod caller;
+mod faults;
+mod pictures;
 mod reader;
 mod rig;
+mod srt;
 
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
