@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Addresses remembered: about 1 MB. Beyond it the one idle for longest is forgotten, which only forgives it.
+/// Addresses remembered: about 1 MB. Beyond it those idle for longest are forgotten, which only forgives them.
 const ADDRESSES_MAX: usize = 8_192;
 
 #[derive(Debug)]
@@ -50,12 +50,15 @@ impl Limiter {
     }
 }
 
+/// Forgets those that are full again, and if that is not enough the older half: seldom, so it may take its time.
 fn make_room(buckets: &mut BTreeMap<IpAddr, Bucket>, now: Instant, full_after_s: f64) {
     buckets.retain(|_, bucket| now.saturating_duration_since(bucket.at).as_secs_f64() < full_after_s);
-    if buckets.len() >= ADDRESSES_MAX
-        && let Some(oldest) = buckets.iter().min_by_key(|(_, bucket)| bucket.at).map(|(ip, _)| *ip)
-    {
-        buckets.remove(&oldest);
+    if buckets.len() >= ADDRESSES_MAX {
+        let mut seen: Vec<_> = buckets.iter().map(|(ip, bucket)| (bucket.at, *ip)).collect();
+        seen.sort_unstable();
+        for (_, ip) in &seen[..seen.len() / 2] {
+            buckets.remove(ip);
+        }
     }
 }
 

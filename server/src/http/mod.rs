@@ -177,4 +177,6 @@ async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
