@@ -43,7 +43,7 @@ Environment:
   BOOTH_SERVER      address of boothd (default http://127.0.0.1:7400)
   BOOTH_TOKEN_FILE  file with the bearer token
   BOOTH_TOKEN       the bearer token itself
-  BOOTH_DATA        boothd's data directory, where admin.token is found (default ./data)
+  BOOTH_DATA        boothd's data directory, where admin.token is (else BOOTH_DATA_DIR, else ./data)
   NO_COLOR          no colours
 
 JSON is the API's own proto3 JSON mapping. Data goes to stdout, everything else to stderr.";

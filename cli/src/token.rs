@@ -17,9 +17,7 @@ impl Token {
 
 /// `--token-file` or BOOTH_TOKEN_FILE, then BOOTH_TOKEN, then the admin token of a server on this machine.
 pub fn discover(global: &Global) -> Outcome<Token> {
-    let data = std::env::var_os("BOOTH_DATA")
-        .filter(|dir| !dir.is_empty())
-        .map_or_else(|| PathBuf::from("data"), PathBuf::from);
+    let data = data_dir();
     let variable = std::env::var("BOOTH_TOKEN").ok();
     find(
         global.token_file.as_deref(),
@@ -27,6 +25,15 @@ pub fn discover(global: &Global) -> Outcome<Token> {
         &data,
         is_local(&global.server),
     )
+}
+
+/// boothd's data directory on this machine: BOOTH_DATA, or boothd's own variable, or where `make run` puts it.
+pub fn data_dir() -> PathBuf {
+    ["BOOTH_DATA", "BOOTH_DATA_DIR"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .find(|dir| !dir.is_empty())
+        .map_or_else(|| PathBuf::from("data"), PathBuf::from)
 }
 
 fn find(file: Option<&Path>, variable: Option<&str>, data: &Path, local: bool) -> Outcome<Token> {

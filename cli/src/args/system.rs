@@ -34,9 +34,9 @@ pub struct BackupArgs {
 pub struct RestoreArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The stopped server's data directory.
-    #[arg(long, env = "BOOTH_DATA", default_value = "./data", value_name = "DIR")]
-    pub data: PathBuf,
+    /// The stopped server's data directory (else BOOTH_DATA, else BOOTH_DATA_DIR, else ./data).
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

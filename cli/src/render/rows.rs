@@ -57,7 +57,13 @@ fn kind_of(kind: i32) -> &'static str {
 fn link_of(caller: &Caller) -> Cell {
     let muted = if caller.muted { " muted" } else { "" };
     match (caller.connected, caller.has_audio, caller.has_video) {
-        (false, ..) if caller.state == caller::State::Ended as i32 => Cell::new(""),
+        // Nothing has come yet, or nothing is to come any more.
+        (false, ..)
+            if [caller::State::Joining as i32, caller::State::Ended as i32]
+                .contains(&caller.state) =>
+        {
+            Cell::new("")
+        }
         (false, ..) => Cell::toned("gone", Tone::Warning),
         (true, true, true) => Cell::new(format!("av{muted}")),
         (true, true, false) => Cell::new(format!("audio{muted}")),

@@ -6,7 +6,7 @@ use crate::app::Ctx;
 use crate::args::RestoreArgs;
 use crate::confirm::confirm;
 use crate::errors::{Failure, Outcome};
-use crate::sibling;
+use crate::{sibling, token};
 
 pub async fn run(ctx: &Ctx, args: RestoreArgs) -> Outcome {
     if !args.file.is_file() {
@@ -16,11 +16,12 @@ pub async fn run(ctx: &Ctx, args: RestoreArgs) -> Outcome {
         );
     }
     let boothd = sibling::boothd()?;
+    let data = args.data.unwrap_or_else(token::data_dir);
     confirm(
         ctx,
         &format!(
             "replace the ledger in {} by {}",
-            args.data.display(),
+            data.display(),
             args.file.display()
         ),
     )
@@ -29,7 +30,7 @@ pub async fn run(ctx: &Ctx, args: RestoreArgs) -> Outcome {
     command
         .arg("restore")
         .arg("--data")
-        .arg(&args.data)
+        .arg(&data)
         .arg(&args.file);
     Err(sibling::become_it(command))
 }

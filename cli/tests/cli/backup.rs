@@ -38,6 +38,18 @@ async fn a_whole_backup_is_one_file_that_only_its_owner_can_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_grows_meanwhile_is_backed_up_all_the_same() {
+    let fake = Fake::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("b.booth");
+    fake.stream(vec![chunk(3), chunk(3), Step::End(Code::Ok)]);
+    fake.booth(&["backup", file.to_str().unwrap()])
+        .await
+        .exits(0);
+    assert_eq!(std::fs::read(&file).unwrap(), b"abcabc");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_breaks_off_leaves_the_one_before_it() {
     let fake = Fake::start().await;
     let dir = tempfile::tempdir().unwrap();

@@ -63,7 +63,14 @@ pub fn command(program: &Path, args: &[&str]) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    for name in ["SERVER", "TOKEN", "TOKEN_FILE", "DATA", "INVITE"] {
+    for name in [
+        "SERVER",
+        "TOKEN",
+        "TOKEN_FILE",
+        "DATA",
+        "DATA_DIR",
+        "INVITE",
+    ] {
         command.env_remove(format!("BOOTH_{name}"));
     }
     command.env("PATH", "/usr/bin:/bin");
