@@ -17,18 +17,35 @@ const PAGE: Asset = Asset {
     kind: "text/html; charset=utf-8",
     data: include_bytes!("../../../web-join/index.html"),
 };
-const ASSETS: [Asset; 2] = [
-    Asset {
-        name: "join.js",
-        kind: "text/javascript; charset=utf-8",
-        data: include_bytes!("../../../web-join/join.js"),
-    },
-    Asset {
-        name: "join.css",
-        kind: "text/css; charset=utf-8",
-        data: include_bytes!("../../../web-join/join.css"),
-    },
+/// Each file of web-join beside the page.
+const ASSETS: [Asset; 10] = [
+    style("join.css", include_bytes!("../../../web-join/join.css")),
+    script("join.js", include_bytes!("../../../web-join/join.js")),
+    script("api.js", include_bytes!("../../../web-join/api.js")),
+    script("backoff.js", include_bytes!("../../../web-join/backoff.js")),
+    script("media.js", include_bytes!("../../../web-join/media.js")),
+    script("session.js", include_bytes!("../../../web-join/session.js")),
+    script("store.js", include_bytes!("../../../web-join/store.js")),
+    script("view.js", include_bytes!("../../../web-join/view.js")),
+    script("whip.js", include_bytes!("../../../web-join/whip.js")),
+    script("words.js", include_bytes!("../../../web-join/words.js")),
 ];
+
+const fn script(name: &'static str, data: &'static [u8]) -> Asset {
+    Asset {
+        name,
+        kind: "text/javascript; charset=utf-8",
+        data,
+    }
+}
+
+const fn style(name: &'static str, data: &'static [u8]) -> Asset {
+    Asset {
+        name,
+        kind: "text/css; charset=utf-8",
+        data,
+    }
+}
 
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -67,9 +84,18 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
 
 fn serve(asset: &Asset, headers: &HeaderMap) -> Response {
     let etag = format!("\"{}\"", &blake3::hash(asset.data).to_hex()[..16]);
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let same = known.is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
-    let base = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, "no-cache")];
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
+    let same = known.is_some_and(|known| {
+        known
+            .split(',')
+            .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+    });
+    let base = [
+        (header::ETAG, etag.as_str()),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
     if same {
         return (StatusCode::NOT_MODIFIED, base).into_response();
     }
