@@ -10,7 +10,11 @@ pub fn join_base_url(config: &Config) -> String {
         return url.trim_end_matches('/').to_owned();
     }
     let http = &config.http;
-    let scheme = if http.tls_cert.is_some() || http.self_signed { "https" } else { "http" };
+    let scheme = if http.tls_cert.is_some() || http.self_signed {
+        "https"
+    } else {
+        "http"
+    };
     let host = bracketed(&reachable_host(http.listen.ip()));
     format!("{scheme}://{host}:{}", http.listen.port())
 }
@@ -35,7 +39,11 @@ fn outward_ipv4() -> Option<Ipv4Addr> {
 }
 
 fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +68,9 @@ mod tests {
         assert_eq!(join_base_url(&config), "https://[::1]:8082");
         config.http.listen = "0.0.0.0:8083".parse().unwrap();
         let url = join_base_url(&config);
-        assert!(url.starts_with("https://") && url.ends_with(":8083") && !url.contains("0.0.0.0"), "{url}");
+        assert!(
+            url.starts_with("https://") && url.ends_with(":8083") && !url.contains("0.0.0.0"),
+            "{url}"
+        );
     }
 }

@@ -28,7 +28,9 @@ pub fn duration(
 ) -> Result<Option<Duration>, Denied> {
     let Some(wire) = wire else { return Ok(None) };
     let seconds = u64::try_from(wire.seconds).ok();
-    let nanos = u32::try_from(wire.nanos).ok().filter(|n| *n < 1_000_000_000);
+    let nanos = u32::try_from(wire.nanos)
+        .ok()
+        .filter(|n| *n < 1_000_000_000);
     match (seconds, nanos) {
         (Some(seconds), Some(nanos)) => Ok(Some(Duration::new(seconds, nanos))),
         _ => Err(invalid(field, "a span of time that is not negative")),

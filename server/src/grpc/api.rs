@@ -82,7 +82,9 @@ impl Api {
         let (show, caller) = names::parse_caller(field, name).map_err(refused)?;
         let state = self.state();
         match (show, state.callers.get(&caller)) {
-            (Some(show), Some(found)) if found.show != show => Err(refused(Denied::CallerNotFound { caller })),
+            (Some(show), Some(found)) if found.show != show => {
+                Err(refused(Denied::CallerNotFound { caller }))
+            }
             _ => Ok(caller),
         }
     }
@@ -91,7 +93,9 @@ impl Api {
         let (show, invite) = names::parse_invite(field, name).map_err(refused)?;
         let state = self.state();
         match (show, state.invites.get(&invite)) {
-            (Some(show), Some(found)) if found.show != show => Err(refused(Denied::InviteNotFound { invite })),
+            (Some(show), Some(found)) if found.show != show => {
+                Err(refused(Denied::InviteNotFound { invite }))
+            }
             _ => Ok(invite),
         }
     }
@@ -120,8 +124,10 @@ impl Api {
         // back to life, nor make a second thing with the same one.
         let state = self.state();
         let hash = token_hash(token.expose());
-        let known = RequestId::new(&asked.request_id).is_ok_and(|id| state.answers.contains_key(&id));
-        let in_use = state.invite_by_token(&hash).is_some() || state.operator_by_token(&hash).is_some();
+        let known =
+            RequestId::new(&asked.request_id).is_ok_and(|id| state.answers.contains_key(&id));
+        let in_use =
+            state.invite_by_token(&hash).is_some() || state.operator_by_token(&hash).is_some();
         if in_use && !known {
             return Err(refused(Denied::RequestReused));
         }
@@ -140,7 +146,11 @@ pub fn opened<T>(request: Request<T>) -> Result<(Identity, T), Status> {
 
 /// Who asks a mutation, under which conditions.
 pub fn asked(by: Identity, request_id: &str, expected_revision: u64) -> Asked {
-    Asked { by, request_id: request_id.to_owned(), expected_revision }
+    Asked {
+        by,
+        request_id: request_id.to_owned(),
+        expected_revision,
+    }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
@@ -170,24 +180,49 @@ pub trait Answered {
 
 impl Answered for Accepted {
     fn show(&self) -> Option<v1::Show> {
-        let Target::Show(id) = &self.answer.target else { return None };
-        self.state.shows.get(id).map(|found| convert::show::show(found))
+        let Target::Show(id) = &self.answer.target else {
+            return None;
+        };
+        self.state
+            .shows
+            .get(id)
+            .map(|found| convert::show::show(found))
     }
     fn caller(&self) -> Option<v1::Caller> {
-        let Target::Caller(id) = &self.answer.target else { return None };
-        self.state.callers.get(id).map(|found| convert::caller::caller(found, &self.state))
+        let Target::Caller(id) = &self.answer.target else {
+            return None;
+        };
+        self.state
+            .callers
+            .get(id)
+            .map(|found| convert::caller::caller(found, &self.state))
     }
     fn invite(&self) -> Option<v1::Invite> {
-        let Target::Invite(id) = &self.answer.target else { return None };
-        self.state.invites.get(id).map(|found| convert::caller::invite(found))
+        let Target::Invite(id) = &self.answer.target else {
+            return None;
+        };
+        self.state
+            .invites
+            .get(id)
+            .map(|found| convert::caller::invite(found))
     }
     fn slot(&self) -> Option<v1::Slot> {
-        let Target::Slot(id) = &self.answer.target else { return None };
-        self.state.slots.get(id).map(|found| convert::slot::slot(found, &self.state))
+        let Target::Slot(id) = &self.answer.target else {
+            return None;
+        };
+        self.state
+            .slots
+            .get(id)
+            .map(|found| convert::slot::slot(found, &self.state))
     }
     fn operator(&self) -> Option<v1::Operator> {
-        let Target::Operator(id) = &self.answer.target else { return None };
-        self.state.operators.get(id).map(|found| convert::operator::operator(found))
+        let Target::Operator(id) = &self.answer.target else {
+            return None;
+        };
+        self.state
+            .operators
+            .get(id)
+            .map(|found| convert::operator::operator(found))
     }
     fn revision(&self) -> u64 {
         self.answer.revision

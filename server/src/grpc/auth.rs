@@ -71,8 +71,14 @@ pub const TABLE: &[(&str, Least)] = &[
     ("/grpc.health.v1.Health/Check", OPEN),
     ("/grpc.health.v1.Health/List", OPEN),
     ("/grpc.health.v1.Health/Watch", OPEN),
-    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", VIEWER),
-    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", VIEWER),
+    (
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        VIEWER,
+    ),
+    (
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        VIEWER,
+    ),
 ];
 
 /// Tokens have 43 characters; what is much longer is not hashed.
@@ -94,8 +100,9 @@ pub fn admit(state: &State, path: &str, headers: &HeaderMap) -> Result<Option<Id
         Least::Open => return Ok(None),
         Least::Role(needed) => *needed,
     };
-    let token = bearer(headers)
-        .ok_or_else(|| Reason::TokenMissing.status("a token is needed: send `authorization: Bearer TOKEN`"))?;
+    let token = bearer(headers).ok_or_else(|| {
+        Reason::TokenMissing.status("a token is needed: send `authorization: Bearer TOKEN`")
+    })?;
     // Looked up by its hash, so that how long it takes says nothing of any token.
     let token = token_hash(token);
     let operator = state
@@ -105,7 +112,10 @@ pub fn admit(state: &State, path: &str, headers: &HeaderMap) -> Result<Option<Id
     if has < needed {
         return Err(denied(&Denied::RoleTooLow { needed, has }));
     }
-    Ok(Some(Identity { id: operator.id.clone(), token }))
+    Ok(Some(Identity {
+        id: operator.id.clone(),
+        token,
+    }))
 }
 
 /// Whether the token of an open stream still opens it.

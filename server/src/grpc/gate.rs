@@ -27,7 +27,10 @@ pub struct GateLayer {
 impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
     fn layer(&self, inner: S) -> Gate<S> {
-        Gate { board: self.board.clone(), inner }
+        Gate {
+            board: self.board.clone(),
+            inner,
+        }
     }
 }
 
@@ -39,7 +42,10 @@ pub struct Gate<S> {
 
 impl<S> Service<Request<Body>> for Gate<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
 {
     type Response = Response<Body>;
@@ -74,14 +80,20 @@ where
 
 /// Gives the transport's own errors a reason, and the code that says whose fault they are.
 fn explained(response: Response<Body>) -> Response<Body> {
-    let Some(status) = Status::from_header_map(response.headers()) else { return response };
+    let Some(status) = Status::from_header_map(response.headers()) else {
+        return response;
+    };
     if !status.details().is_empty() {
         return response;
     }
     let text = status.message().to_owned();
     let reason = match status.code() {
         // What tonic makes of a body that does not decode.
-        Code::Internal if text.contains("decode") || text.contains("gRPC message") || text.contains("compress") => {
+        Code::Internal
+            if text.contains("decode")
+                || text.contains("gRPC message")
+                || text.contains("compress") =>
+        {
             Reason::MalformedMessage
         }
         Code::Internal if text.contains("Missing request message") => Reason::MalformedMessage,

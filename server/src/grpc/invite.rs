@@ -24,7 +24,9 @@ impl Api {
     ) -> Result<v1::CreateInviteResponse, Status> {
         let show = names::parse_show("parent", &r.parent).map_err(refused)?;
         let role = convert::caller::parse_kind("kind", r.kind).map_err(refused)?;
-        let ttl = convert::duration("ttl", r.ttl.as_ref()).map_err(refused)?.unwrap_or(TTL_DEFAULT);
+        let ttl = convert::duration("ttl", r.ttl.as_ref())
+            .map_err(refused)?
+            .unwrap_or(TTL_DEFAULT);
         if ttl < TTL_MIN || ttl > TTL_MAX {
             return Err(invalid("ttl", "1 second to 30 days"));
         }

@@ -33,7 +33,14 @@ pub fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<Conne
                     // Small messages go out at once; a socket that refuses is no reason to refuse the client.
                     let _ = stream.set_nodelay(true);
                     let silence = Some(Box::pin(tokio::time::sleep(FIRST_BYTE_WITHIN)));
-                    return Some((Ok(Connection { stream, silence, _place: place }), (listener, places)));
+                    return Some((
+                        Ok(Connection {
+                            stream,
+                            silence,
+                            _place: place,
+                        }),
+                        (listener, places),
+                    ));
                 }
                 Err(error) => {
                     warn!(%error, "cannot accept API connections");
@@ -60,7 +67,11 @@ impl Connected for Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
             self.silence = None;
@@ -74,7 +85,11 @@ impl AsyncRead for Connection {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,6 +1,6 @@
 //! Settings are changed field by field on the wire and as a whole in the core: here they are merged.
 
-use booth_core::{Command, Denied, Event, RequestId, ShowId, ShowSettings, SlotId, SlotSettings, Target};
+use booth_core::{Command, Event, RequestId, ShowId, ShowSettings, SlotId, SlotSettings, Target};
 use booth_proto::{convert, v1};
 use tonic::Status;
 
@@ -19,21 +19,21 @@ impl Api {
     ) -> Result<Accepted, Status> {
         let api = self.clone();
         self.alone(async move {
-            let settings = match api.settings_of_repeat(&asked, &Target::Slot(id.clone())) {
-                Some(Made::Slot(settings)) if api.patched_slot(&id, &settings, &patch)? == masked(&settings, &patch) => {
-                    settings
-                }
+            let target = Target::Slot(id.clone());
+            let settings = match api.settings_of_repeat(&asked, &target) {
+                Some(Made::Slot(first)) if api.is_already(&id, &first, &patch)? => first,
                 _ => {
-                    let state = api.state();
-                    let slot = state.slots.get(&id).ok_or_else(|| refused(Denied::SlotNotFound { slot: id.clone() }));
-                    match slot {
-                        Ok(slot) => api.sealed_patch(&id, &slot.settings, &patch)?,
-                        // A repeat may ask after a slot that is gone by now; else the core says that there is none.
-                        Err(_) => api.sealed_patch(&id, &SlotSettings::listening(1), &patch)?,
-                    }
+                    let slot = api.state().slots.get(&id).cloned();
+                    // That there is no such slot is for the core to say: it may be a repeat.
+                    let base = slot.map_or_else(
+                        || SlotSettings::listening(api.rooms.config.slots.first_port),
+                        |slot| slot.settings.clone(),
+                    );
+                    api.sealed_patch(&id, &base, &patch)?
                 }
             };
-            api.command(&asked, Command::UpdateSlot { id, settings }).await
+            api.command(&asked, Command::UpdateSlot { id, settings })
+                .await
         })
         .await
     }
@@ -49,13 +49,29 @@ impl Api {
         self.alone(async move {
             let made = api.settings_of_repeat(&asked, &Target::Show(id.clone()));
             let settings = patch.map(|patch| match made {
-                Some(Made::Show(settings)) if convert::show::patched(&settings, &patch) == settings => settings,
+                Some(Made::Show(settings))
+                    if convert::show::patched(&settings, &patch) == settings =>
+                {
+                    settings
+                }
                 _ => {
-                    let now = api.state().shows.get(&id).map_or_else(ShowSettings::default, |show| show.settings);
+                    let now = api
+                        .state()
+                        .shows
+                        .get(&id)
+                        .map_or_else(ShowSettings::default, |show| show.settings);
                     convert::show::patched(&now, &patch)
                 }
             });
-            api.command(&asked, Command::UpdateShow { id, title, settings }).await
+            api.command(
+                &asked,
+                Command::UpdateShow {
+                    id,
+                    title,
+                    settings,
+                },
+            )
+            .await
         })
         .await
     }
@@ -75,7 +91,8 @@ impl Api {
                 None => api.free_port()?,
             };
             let settings = api.sealed_patch(&id, &SlotSettings::listening(port), &patch)?;
-            api.command(&asked, Command::CreateSlot { id, show, settings }).await
+            api.command(&asked, Command::CreateSlot { id, show, settings })
+                .await
         })
         .await
     }
@@ -85,11 +102,16 @@ impl Api {
         let first = self.rooms.config.slots.first_port;
         let taken = |port| {
             let output = booth_core::SlotOutput::Listen { port };
-            state.slots.values().any(|slot| slot.settings.output == output)
+            state
+                .slots
+                .values()
+                .any(|slot| slot.settings.output == output)
         };
         (first..=u16::MAX)
             .find(|port| !taken(*port))
-            .ok_or_else(|| super::api::invalid("settings.port", "no port is free from slots.first_port on"))
+            .ok_or_else(|| {
+                super::api::invalid("settings.port", "no port is free from slots.first_port on")
+            })
     }
 
     fn sealed_patch(
@@ -100,10 +122,13 @@ impl Api {
     ) -> Result<SlotSettings, Status> {
         let mut trouble = None;
         let seal = |secret: &str| {
-            self.rooms.keys.seal(&slot_passphrase_context(id), secret).map_err(|e| {
-                trouble = Some(e);
-                convert::invalid("settings.passphrase", "it could not be sealed")
-            })
+            self.rooms
+                .keys
+                .seal(&slot_passphrase_context(id), secret)
+                .map_err(|e| {
+                    trouble = Some(e);
+                    convert::invalid("settings.passphrase", "it could not be sealed")
+                })
         };
         let new = convert::slot::patched(base, patch, seal);
         match trouble {
@@ -112,13 +137,18 @@ impl Api {
         }
     }
 
-    fn patched_slot(
+    /// Whether `patch` changes nothing of `settings`. A seal differs each time it is made, so it is not compared.
+    fn is_already(
         &self,
         id: &SlotId,
-        base: &SlotSettings,
+        settings: &SlotSettings,
         patch: &v1::SlotSettings,
-    ) -> Result<SlotSettings, Status> {
-        self.sealed_patch(id, base, patch).map(|new| masked(&new, patch))
+    ) -> Result<bool, Status> {
+        let mut patched = self.sealed_patch(id, settings, patch)?;
+        if settings.passphrase.is_some() && patched.passphrase.is_some() {
+            patched.passphrase.clone_from(&settings.passphrase);
+        }
+        Ok(patched == *settings)
     }
 
     /// What the first attempt of this request made, as long as the journal's end remembers it: a repeat is merged into
@@ -129,7 +159,10 @@ impl Api {
         if first.target != *target {
             return None;
         }
-        let Resume::Missed(records) = self.rooms.board.resume(first.revision.checked_sub(1)?) else { return None };
+        let Resume::Missed(records) = self.rooms.board.resume(first.revision.checked_sub(1)?)
+        else {
+            return None;
+        };
         let (record, _) = records.into_iter().next()?;
         record.events.iter().find_map(|event| match event {
             Event::SlotUpdated { settings, .. } => Some(Made::Slot(settings.clone())),
@@ -148,20 +181,12 @@ impl Api {
             let _turn = settings.lock().await;
             change.await
         });
-        task.await.unwrap_or_else(|_| Err(Reason::Internal.status("the change was given up")))
+        task.await
+            .unwrap_or_else(|_| Err(Reason::Internal.status("the change was given up")))
     }
 }
 
 enum Made {
     Slot(SlotSettings),
     Show(ShowSettings),
-}
-
-/// A seal differs each time it is made, so one that the patch makes is not compared.
-fn masked(settings: &SlotSettings, patch: &v1::SlotSettings) -> SlotSettings {
-    let mut settings = settings.clone();
-    if patch.passphrase.as_ref().is_some_and(|secret| !secret.is_empty()) {
-        settings.passphrase = None;
-    }
-    settings
 }

@@ -73,7 +73,11 @@ pub struct MeterReader {
 }
 
 impl MeterReader {
-    pub fn start(api: &Api, who: Identity, request: &v1::WatchMetersRequest) -> Result<Self, Status> {
+    pub fn start(
+        api: &Api,
+        who: Identity,
+        request: &v1::WatchMetersRequest,
+    ) -> Result<Self, Status> {
         let rate = match request.rate {
             0 => RATE,
             rate @ 1..=RATE => rate,
@@ -128,7 +132,9 @@ impl MeterReader {
 fn frame(rooms: &Rooms) -> v1::WatchMetersResponse {
     let state = rooms.board.state();
     let at_ms = rooms.clock.now().0;
-    rooms.meters.update(|readings| read(readings, &state, at_ms))
+    rooms
+        .meters
+        .update(|readings| read(readings, &state, at_ms))
 }
 
 fn read(readings: &Readings, state: &State, at_ms: i64) -> v1::WatchMetersResponse {
@@ -159,7 +165,11 @@ fn read(readings: &Readings, state: &State, at_ms: i64) -> v1::WatchMetersRespon
             fps: meter.fps,
         })
     });
-    v1::WatchMetersResponse { slots: slots.collect(), callers: callers.collect(), at_ms }
+    v1::WatchMetersResponse {
+        slots: slots.collect(),
+        callers: callers.collect(),
+        at_ms,
+    }
 }
 
 /// Sends frames as they are: they are encoded already.
@@ -194,6 +204,8 @@ impl Decoder for FrameCodec {
     type Error = Status;
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
         let request = v1::WatchMetersRequest::decode(from);
-        request.map(Some).map_err(|e| Reason::MalformedMessage.status(e.to_string()))
+        request
+            .map(Some)
+            .map_err(|e| Reason::MalformedMessage.status(e.to_string()))
     }
 }

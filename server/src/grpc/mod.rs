@@ -21,6 +21,8 @@ mod slot;
 pub mod status;
 mod streams;
 mod system;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::io;
@@ -91,7 +93,9 @@ where
         .http2_keepalive_timeout(Some(PONG_WITHIN))
         .layer(cors(&rooms.config.grpc))
         .layer(GrpcWebLayer::new())
-        .layer(gate::GateLayer { board: rooms.board.clone() })
+        .layer(gate::GateLayer {
+            board: rooms.board.clone(),
+        })
         .add_routes(router(rooms, shutdown.clone()))
         .serve_with_incoming_shutdown(connections, shutdown.clone().cancelled_owned());
     tokio::select! {
@@ -142,11 +146,17 @@ fn cors(config: &GrpcConfig) -> CorsLayer {
         AllowOrigin::list(known.filter_map(|origin| HeaderValue::from_str(origin).ok()))
     };
     let ours = ["x-grpc-web", "x-user-agent", "grpc-timeout"].map(HeaderName::from_static);
-    let status = ["grpc-status", "grpc-message", "grpc-status-details-bin"].map(HeaderName::from_static);
+    let status =
+        ["grpc-status", "grpc-message", "grpc-status-details-bin"].map(HeaderName::from_static);
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE].into_iter().chain(ours).collect::<Vec<_>>())
+        .allow_headers(
+            [header::AUTHORIZATION, header::CONTENT_TYPE]
+                .into_iter()
+                .chain(ours)
+                .collect::<Vec<_>>(),
+        )
         .expose_headers(status)
         .max_age(Duration::from_secs(3_600))
 }

@@ -13,8 +13,15 @@ impl OperatorService for Api {
         _request: Request<v1::ListOperatorsRequest>,
     ) -> Result<Response<v1::ListOperatorsResponse>, Status> {
         let state = self.state();
-        let operators = state.operators.values().map(|o| convert::operator::operator(o)).collect();
-        Ok(Response::new(v1::ListOperatorsResponse { operators, revision: state.revision }))
+        let operators = state
+            .operators
+            .values()
+            .map(|o| convert::operator::operator(o))
+            .collect();
+        Ok(Response::new(v1::ListOperatorsResponse {
+            operators,
+            revision: state.revision,
+        }))
     }
 
     async fn create_operator(
@@ -22,12 +29,18 @@ impl OperatorService for Api {
         request: Request<v1::CreateOperatorRequest>,
     ) -> Result<Response<v1::CreateOperatorResponse>, Status> {
         let (by, r) = opened(request)?;
-        let id = names::parse_id("operator_id", &r.operator_id, OperatorId::new).map_err(refused)?;
+        let id =
+            names::parse_id("operator_id", &r.operator_id, OperatorId::new).map_err(refused)?;
         let role = convert::operator::parse_role("role", r.role).map_err(refused)?;
         let asked = asked(by, &r.request_id, 0);
         let token = self.token_for(&asked, &format!("operator\0{id}"))?;
         let hash = token_hash(token.expose());
-        let create = Command::CreateOperator { id, name: Text::name(&r.display_name), role, token: hash };
+        let create = Command::CreateOperator {
+            id,
+            name: Text::name(&r.display_name),
+            role,
+            token: hash,
+        };
         let done = self.command(&asked, create).await?;
         Ok(Response::new(v1::CreateOperatorResponse {
             operator: done.operator(),
@@ -45,7 +58,10 @@ impl OperatorService for Api {
         let id = names::parse_operator("name", &r.name).map_err(refused)?;
         let asked = asked(by, &r.request_id, r.expected_revision);
         let token = self.token_for(&asked, &format!("operator token\0{id}"))?;
-        let add = Command::AddOperatorToken { id, token: token_hash(token.expose()) };
+        let add = Command::AddOperatorToken {
+            id,
+            token: token_hash(token.expose()),
+        };
         let done = self.command(&asked, add).await?;
         Ok(Response::new(v1::CreateOperatorTokenResponse {
             operator: done.operator(),
@@ -63,14 +79,22 @@ impl OperatorService for Api {
         let id = names::parse_operator("name", &r.name).map_err(refused)?;
         let asked = asked(by, &r.request_id, r.expected_revision);
         let done = self.command(&asked, Command::RevokeOperator { id }).await?;
-        Ok(Response::new(v1::RevokeOperatorResponse { revision: done.revision() }))
+        Ok(Response::new(v1::RevokeOperatorResponse {
+            revision: done.revision(),
+        }))
     }
 
-    async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Result<Response<v1::WhoAmIResponse>, Status> {
+    async fn who_am_i(
+        &self,
+        request: Request<v1::WhoAmIRequest>,
+    ) -> Result<Response<v1::WhoAmIResponse>, Status> {
         let (by, _) = opened(request)?;
         let state = self.state();
-        let operator =
-            state.operators.get(&by.id).ok_or_else(|| refused(Denied::OperatorNotFound { operator: by.id.clone() }))?;
+        let operator = state.operators.get(&by.id).ok_or_else(|| {
+            refused(Denied::OperatorNotFound {
+                operator: by.id.clone(),
+            })
+        })?;
         let operator = Some(convert::operator::operator(operator));
         Ok(Response::new(v1::WhoAmIResponse { operator }))
     }

@@ -20,9 +20,14 @@ fn missing(slot: &SlotId) -> Status {
 /// The answer with a tile, or the word that there is none.
 pub fn tile(found: Option<Tile>, noun: &str, id: &str) -> Result<v1::Tile, Status> {
     let tile = found.ok_or_else(|| {
-        Reason::TileNotFound.status(format!("there is no picture of {noun} {id} now: nothing of it is decoded"))
+        Reason::TileNotFound.status(format!(
+            "there is no picture of {noun} {id} now: nothing of it is decoded"
+        ))
     })?;
-    Ok(v1::Tile { jpeg: tile.jpeg.to_vec(), at_ms: tile.at.0 })
+    Ok(v1::Tile {
+        jpeg: tile.jpeg.to_vec(),
+        at_ms: tile.at.0,
+    })
 }
 
 #[tonic::async_trait]
@@ -32,16 +37,29 @@ impl SlotService for Api {
         _request: Request<v1::ListSlotsRequest>,
     ) -> Result<Response<v1::ListSlotsResponse>, Status> {
         let state = self.state();
-        let slots = state.slots.values().map(|slot| convert::slot::slot(slot, &state)).collect();
-        Ok(Response::new(v1::ListSlotsResponse { slots, revision: state.revision }))
+        let slots = state
+            .slots
+            .values()
+            .map(|slot| convert::slot::slot(slot, &state))
+            .collect();
+        Ok(Response::new(v1::ListSlotsResponse {
+            slots,
+            revision: state.revision,
+        }))
     }
 
-    async fn get_slot(&self, request: Request<v1::GetSlotRequest>) -> Result<Response<v1::GetSlotResponse>, Status> {
+    async fn get_slot(
+        &self,
+        request: Request<v1::GetSlotRequest>,
+    ) -> Result<Response<v1::GetSlotResponse>, Status> {
         let id = slot_named(&request.get_ref().name)?;
         let state = self.state();
         let found = state.slots.get(&id).ok_or_else(|| missing(&id))?;
         let slot = Some(convert::slot::slot(found, &state));
-        Ok(Response::new(v1::GetSlotResponse { slot, revision: state.revision }))
+        Ok(Response::new(v1::GetSlotResponse {
+            slot,
+            revision: state.revision,
+        }))
     }
 
     async fn create_slot(
@@ -53,7 +71,10 @@ impl SlotService for Api {
         let show = convert::slot::parse_show_or_main("show", &r.show).map_err(refused)?;
         let asked = asked(by, &r.request_id, 0);
         let done = Self::create_slot(self, asked, id, show, r.settings.unwrap_or_default()).await?;
-        Ok(Response::new(v1::CreateSlotResponse { slot: done.slot(), revision: done.revision() }))
+        Ok(Response::new(v1::CreateSlotResponse {
+            slot: done.slot(),
+            revision: done.revision(),
+        }))
     }
 
     async fn update_slot(
@@ -62,10 +83,15 @@ impl SlotService for Api {
     ) -> Result<Response<v1::UpdateSlotResponse>, Status> {
         let (by, r) = opened(request)?;
         let id = slot_named(&r.name)?;
-        let patch = r.settings.ok_or_else(|| invalid("settings", "missing: give what is to change"))?;
+        let patch = r
+            .settings
+            .ok_or_else(|| invalid("settings", "missing: give what is to change"))?;
         let asked = asked(by, &r.request_id, r.expected_revision);
         let done = Self::update_slot(self, asked, id, patch).await?;
-        Ok(Response::new(v1::UpdateSlotResponse { slot: done.slot(), revision: done.revision() }))
+        Ok(Response::new(v1::UpdateSlotResponse {
+            slot: done.slot(),
+            revision: done.revision(),
+        }))
     }
 
     async fn delete_slot(
@@ -76,25 +102,43 @@ impl SlotService for Api {
         let id = slot_named(&r.name)?;
         let asked = asked(by, &r.request_id, r.expected_revision);
         let done = self.command(&asked, Command::DeleteSlot { id }).await?;
-        Ok(Response::new(v1::DeleteSlotResponse { revision: done.revision() }))
+        Ok(Response::new(v1::DeleteSlotResponse {
+            revision: done.revision(),
+        }))
     }
 
-    async fn take_slot(&self, request: Request<v1::TakeSlotRequest>) -> Result<Response<v1::TakeSlotResponse>, Status> {
+    async fn take_slot(
+        &self,
+        request: Request<v1::TakeSlotRequest>,
+    ) -> Result<Response<v1::TakeSlotResponse>, Status> {
         let (by, r) = opened(request)?;
         let slot = slot_named(&r.name)?;
         let pick = match &r.pick {
-            Some(v1::take_slot_request::Pick::Caller(name)) => Pick::Caller(self.caller_named("caller", name)?),
+            Some(v1::take_slot_request::Pick::Caller(name)) => {
+                Pick::Caller(self.caller_named("caller", name)?)
+            }
             Some(v1::take_slot_request::Pick::Next(true)) => Pick::Next,
             Some(v1::take_slot_request::Pick::Next(false)) => {
-                return Err(invalid("next", "only true says something; or give a caller"));
+                return Err(invalid(
+                    "next",
+                    "only true says something; or give a caller",
+                ));
             }
             None => return Err(invalid("pick", "missing: give a caller, or next: true")),
         };
         let transition = convert::transition(r.transition.as_ref());
         let asked = asked(by, &r.request_id, r.expected_revision);
-        let take = Command::Take { slot, pick, transition, override_checks: r.r#override };
+        let take = Command::Take {
+            slot,
+            pick,
+            transition,
+            override_checks: r.r#override,
+        };
         let done = self.command(&asked, take).await?;
-        Ok(Response::new(v1::TakeSlotResponse { slot: done.slot(), revision: done.revision() }))
+        Ok(Response::new(v1::TakeSlotResponse {
+            slot: done.slot(),
+            revision: done.revision(),
+        }))
     }
 
     async fn release_slot(
@@ -109,16 +153,34 @@ impl SlotService for Api {
             Ok(Wire::Requeue) => Disposition::Requeue,
             Ok(Wire::Drop) => Disposition::Drop,
             Err(_) => {
-                return Err(invalid("disposition", "DISPOSITION_HOLD, DISPOSITION_REQUEUE or DISPOSITION_DROP"));
+                return Err(invalid(
+                    "disposition",
+                    "DISPOSITION_HOLD, DISPOSITION_REQUEUE or DISPOSITION_DROP",
+                ));
             }
         };
         let transition = convert::transition(r.transition.as_ref());
         let asked = asked(by, &r.request_id, r.expected_revision);
-        let done = self.command(&asked, Command::Release { slot, disposition, transition }).await?;
-        Ok(Response::new(v1::ReleaseSlotResponse { slot: done.slot(), revision: done.revision() }))
+        let done = self
+            .command(
+                &asked,
+                Command::Release {
+                    slot,
+                    disposition,
+                    transition,
+                },
+            )
+            .await?;
+        Ok(Response::new(v1::ReleaseSlotResponse {
+            slot: done.slot(),
+            revision: done.revision(),
+        }))
     }
 
-    async fn arm_slot(&self, request: Request<v1::ArmSlotRequest>) -> Result<Response<v1::ArmSlotResponse>, Status> {
+    async fn arm_slot(
+        &self,
+        request: Request<v1::ArmSlotRequest>,
+    ) -> Result<Response<v1::ArmSlotResponse>, Status> {
         let (by, r) = opened(request)?;
         let slot = slot_named(&r.name)?;
         let caller = match r.caller.as_str() {
@@ -127,7 +189,10 @@ impl SlotService for Api {
         };
         let asked = asked(by, &r.request_id, r.expected_revision);
         let done = self.command(&asked, Command::Arm { slot, caller }).await?;
-        Ok(Response::new(v1::ArmSlotResponse { slot: done.slot(), revision: done.revision() }))
+        Ok(Response::new(v1::ArmSlotResponse {
+            slot: done.slot(),
+            revision: done.revision(),
+        }))
     }
 
     async fn get_slot_tile(
@@ -138,7 +203,10 @@ impl SlotService for Api {
         if !self.state().slots.contains_key(&id) {
             return Err(missing(&id));
         }
-        let found = self.rooms.meters.update(|readings| readings.slot_tiles.get(&id).cloned());
+        let found = self
+            .rooms
+            .meters
+            .update(|readings| readings.slot_tiles.get(&id).cloned());
         let tile = Some(tile(found, "slot", id.as_str())?);
         Ok(Response::new(v1::GetSlotTileResponse { tile }))
     }

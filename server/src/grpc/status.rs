@@ -54,48 +54,76 @@ impl Reason {
     /// Name, code, and what it means and asks for.
     pub fn describe(self) -> (&'static str, Code, &'static str) {
         match self {
-            Self::TokenMissing => {
-                ("TOKEN_MISSING", Code::Unauthenticated, "send `authorization: Bearer TOKEN`")
-            }
-            Self::TokenUnknown => {
-                ("TOKEN_UNKNOWN", Code::Unauthenticated, "the token is not valid here, or was taken back")
-            }
-            Self::TokenRevoked => {
-                ("TOKEN_REVOKED", Code::Unauthenticated, "the token was taken back while the stream was open")
-            }
+            Self::TokenMissing => (
+                "TOKEN_MISSING",
+                Code::Unauthenticated,
+                "send `authorization: Bearer TOKEN`",
+            ),
+            Self::TokenUnknown => (
+                "TOKEN_UNKNOWN",
+                Code::Unauthenticated,
+                "the token is not valid here, or was taken back",
+            ),
+            Self::TokenRevoked => (
+                "TOKEN_REVOKED",
+                Code::Unauthenticated,
+                "the token was taken back while the stream was open",
+            ),
             Self::LedgerReadOnly => (
                 "LEDGER_READ_ONLY",
                 Code::Unavailable,
                 "the ledger cannot write, so nothing is changed; media goes on. `booth status` says why",
             ),
-            Self::ServerBusy => {
-                ("SERVER_BUSY", Code::Unavailable, "too many commands wait; try again with the same request id")
-            }
-            Self::ServerStopping => {
-                ("SERVER_STOPPING", Code::Unavailable, "the server is stopping; connect again soon")
-            }
-            Self::TooManyWatchers => {
-                ("TOO_MANY_WATCHERS", Code::ResourceExhausted, "too many streams are open; close one")
-            }
+            Self::ServerBusy => (
+                "SERVER_BUSY",
+                Code::Unavailable,
+                "too many commands wait; try again with the same request id",
+            ),
+            Self::ServerStopping => (
+                "SERVER_STOPPING",
+                Code::Unavailable,
+                "the server is stopping; connect again soon",
+            ),
+            Self::TooManyWatchers => (
+                "TOO_MANY_WATCHERS",
+                Code::ResourceExhausted,
+                "too many streams are open; close one",
+            ),
             Self::TimedOut => (
                 "TIMED_OUT",
                 Code::DeadlineExceeded,
                 "no answer in time; ask again with the same request id to learn what became of it",
             ),
-            Self::MalformedMessage => {
-                ("MALFORMED_MESSAGE", Code::InvalidArgument, "the request is not the protobuf message of this method")
-            }
-            Self::MessageTooLarge => {
-                ("MESSAGE_TOO_LARGE", Code::ResourceExhausted, "a request has at most 1 MiB")
-            }
-            Self::UnknownMethod => {
-                ("UNKNOWN_METHOD", Code::Unimplemented, "this server does not have that method")
-            }
-            Self::TileNotFound => {
-                ("TILE_NOT_FOUND", Code::NotFound, "there is no picture (yet): nothing is decoded")
-            }
-            Self::BackupFailed => ("BACKUP_FAILED", Code::Internal, "the ledger could not be copied"),
-            Self::Internal => ("INTERNAL", Code::Internal, "a fault of the server; its log has more"),
+            Self::MalformedMessage => (
+                "MALFORMED_MESSAGE",
+                Code::InvalidArgument,
+                "the request is not the protobuf message of this method",
+            ),
+            Self::MessageTooLarge => (
+                "MESSAGE_TOO_LARGE",
+                Code::ResourceExhausted,
+                "a request has at most 1 MiB",
+            ),
+            Self::UnknownMethod => (
+                "UNKNOWN_METHOD",
+                Code::Unimplemented,
+                "this server does not have that method",
+            ),
+            Self::TileNotFound => (
+                "TILE_NOT_FOUND",
+                Code::NotFound,
+                "there is no picture (yet): nothing is decoded",
+            ),
+            Self::BackupFailed => (
+                "BACKUP_FAILED",
+                Code::Internal,
+                "the ledger could not be copied",
+            ),
+            Self::Internal => (
+                "INTERNAL",
+                Code::Internal,
+                "a fault of the server; its log has more",
+            ),
         }
     }
 
@@ -126,9 +154,21 @@ pub fn denied(denied: &Denied) -> Status {
             let field = wire_field(field);
             let violation = FieldViolation::new(field, why.as_str());
             let metadata = BTreeMap::from([("field".to_owned(), field.to_owned())]);
-            build(code, format!("{field}: {why}"), denied.reason(), metadata, Some(violation))
+            build(
+                code,
+                format!("{field}: {why}"),
+                denied.reason(),
+                metadata,
+                Some(violation),
+            )
         }
-        _ => build(code, denied.to_string(), denied.reason(), values(denied), None),
+        _ => build(
+            code,
+            denied.to_string(),
+            denied.reason(),
+            values(denied),
+            None,
+        ),
     }
 }
 
@@ -146,15 +186,22 @@ fn values(denied: &Denied) -> BTreeMap<String, String> {
     let Ok(serde_json::Value::Object(variant)) = serde_json::to_value(denied) else {
         return BTreeMap::new();
     };
-    let fields = variant.into_iter().next().and_then(|(_, fields)| match fields {
-        serde_json::Value::Object(fields) => Some(fields),
-        _ => None,
-    });
+    let fields = variant
+        .into_iter()
+        .next()
+        .and_then(|(_, fields)| match fields {
+            serde_json::Value::Object(fields) => Some(fields),
+            _ => None,
+        });
     let text = |value| match value {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     };
-    fields.into_iter().flatten().map(|(name, value)| (name, text(value))).collect()
+    fields
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name, text(value)))
+        .collect()
 }
 
 fn build(

@@ -27,10 +27,15 @@ const METERS: &str = "/booth.v1.WatchService/WatchMeters";
 type Streamed<T> = BoxStream<'static, Result<T, Status>>;
 
 impl Api {
-    fn meter_frames(&self, request: Request<WatchMetersRequest>) -> Result<Streamed<Bytes>, Status> {
+    fn meter_frames(
+        &self,
+        request: Request<WatchMetersRequest>,
+    ) -> Result<Streamed<Bytes>, Status> {
         let (who, request) = opened(request)?;
         let reader = MeterReader::start(self, who, &request)?;
-        let frames = stream::unfold(reader, |mut reader| async { Some((reader.next().await?, reader)) });
+        let frames = stream::unfold(reader, |mut reader| async {
+            Some((reader.next().await?, reader))
+        });
         Ok(frames.boxed())
     }
 }
@@ -38,10 +43,15 @@ impl Api {
 #[tonic::async_trait]
 impl WatchService for Api {
     type WatchStream = Streamed<WatchResponse>;
-    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let (who, request) = opened(request)?;
         let watcher = Watcher::start(self, who, &request)?;
-        let messages = stream::unfold(watcher, |mut watcher| async { Some((watcher.next().await?, watcher)) });
+        let messages = stream::unfold(watcher, |mut watcher| async {
+            Some((watcher.next().await?, watcher))
+        });
         Ok(Response::new(messages.boxed()))
     }
 
@@ -65,7 +75,8 @@ pub struct WatchServer {
 
 impl WatchServer {
     pub fn new(api: Api) -> Self {
-        let generated = WatchServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE_MAX_BYTES);
+        let generated =
+            WatchServiceServer::new(api.clone()).max_decoding_message_size(MESSAGE_MAX_BYTES);
         Self { api, generated }
     }
 }

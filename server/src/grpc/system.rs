@@ -46,7 +46,10 @@ impl SystemService for Api {
                 })
                 .collect(),
             callers_waiting: count(&state, |s| {
-                matches!(s, CallerState::Joining | CallerState::Waiting | CallerState::Screening)
+                matches!(
+                    s,
+                    CallerState::Joining | CallerState::Waiting | CallerState::Screening
+                )
             }),
             callers_ready: count(&state, |s| s == CallerState::Ready),
             callers_held: count(&state, |s| s == CallerState::Held),
@@ -59,13 +62,19 @@ impl SystemService for Api {
 
     type BackupStream = BoxStream<'static, Result<v1::BackupResponse, Status>>;
 
-    async fn backup(&self, _request: Request<v1::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+    async fn backup(
+        &self,
+        _request: Request<v1::BackupRequest>,
+    ) -> Result<Response<Self::BackupStream>, Status> {
         let system = Arc::clone(&self.rooms.system);
         // It looks at files.
         let begun = tokio::task::spawn_blocking(move || system.backup()).await;
         let (total_bytes, chunks) = begun.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
         let chunks = ReceiverStream::new(chunks).map(move |chunk| match chunk {
-            Ok(chunk) => Ok(v1::BackupResponse { chunk: chunk.to_vec(), total_bytes }),
+            Ok(chunk) => Ok(v1::BackupResponse {
+                chunk: chunk.to_vec(),
+                total_bytes,
+            }),
             Err(e) => Err(failed(&e)),
         });
         Ok(Response::new(chunks.boxed()))

@@ -66,7 +66,12 @@ impl Watcher {
         let heartbeat = match request.heartbeat_s {
             0 => HEARTBEAT_DEFAULT_S,
             s @ 1..=HEARTBEAT_MAX_S => s,
-            _ => return Err(invalid("heartbeat_s", format!("1 to {HEARTBEAT_MAX_S} seconds, or 0 for {HEARTBEAT_DEFAULT_S}"))),
+            _ => {
+                return Err(invalid(
+                    "heartbeat_s",
+                    format!("1 to {HEARTBEAT_MAX_S} seconds, or 0 for {HEARTBEAT_DEFAULT_S}"),
+                ));
+            }
         };
         let place = Arc::clone(&api.watchers)
             .try_acquire_owned()
@@ -153,7 +158,10 @@ impl Watcher {
     fn look(&mut self) -> Result<(), Status> {
         let state = self.states.borrow_and_update().clone();
         still_admitted(&state, &self.who)?;
-        if state.revision == self.at && !Arc::ptr_eq(&state, &self.current) && self.volatile_due.is_none() {
+        if state.revision == self.at
+            && !Arc::ptr_eq(&state, &self.current)
+            && self.volatile_due.is_none()
+        {
             self.volatile_due = Some(self.volatile_told + VOLATILE_PAUSE);
         }
         Ok(())
@@ -179,8 +187,11 @@ impl Watcher {
     fn resume(&mut self, missed: Vec<(Arc<Record>, Arc<BTreeSet<Key>>)>) -> bool {
         self.current = self.states.borrow_and_update().clone();
         self.before = Arc::clone(&self.current);
-        let last: BTreeMap<&Key, usize> =
-            missed.iter().enumerate().flat_map(|(n, (_, keys))| keys.iter().map(move |key| (key, n))).collect();
+        let last: BTreeMap<&Key, usize> = missed
+            .iter()
+            .enumerate()
+            .flat_map(|(n, (_, keys))| keys.iter().map(move |key| (key, n)))
+            .collect();
         let nameless = last.keys().any(|key| match key {
             Key::Caller(id) => !self.current.callers.contains_key(id),
             Key::Invite(id) => !self.current.invites.contains_key(id),
@@ -192,7 +203,11 @@ impl Watcher {
             return false;
         }
         let planned = missed.iter().enumerate().map(|(n, (record, keys))| {
-            let keys = keys.iter().filter(|key| last.get(key) == Some(&n)).cloned().collect();
+            let keys = keys
+                .iter()
+                .filter(|key| last.get(key) == Some(&n))
+                .cloned()
+                .collect();
             (Arc::clone(record), keys)
         });
         self.missed = planned.collect();
@@ -231,7 +246,9 @@ impl Watcher {
             .iter()
             .filter_map(|key| {
                 let (show, resource) = resource(&self.current, lookup, key)?;
-                wanted(show.as_ref()).then_some(v1::Resource { resource: Some(resource) })
+                wanted(show.as_ref()).then_some(v1::Resource {
+                    resource: Some(resource),
+                })
             })
             .collect();
         if events.is_empty() && resources.is_empty() {
@@ -270,39 +287,74 @@ fn stopping() -> Status {
 }
 
 fn message(revision: u64, message: Message) -> v1::WatchResponse {
-    v1::WatchResponse { revision, message: Some(message) }
+    v1::WatchResponse {
+        revision,
+        message: Some(message),
+    }
 }
 
 /// A row as the wire has it, and the show it belongs to; `None` for rows that are not resources.
-fn resource(state: &State, lookup: Lookup<'_>, key: &Key) -> Option<(Option<ShowId>, v1::resource::Resource)> {
+fn resource(
+    state: &State,
+    lookup: Lookup<'_>,
+    key: &Key,
+) -> Option<(Option<ShowId>, v1::resource::Resource)> {
     use v1::resource::Resource;
     Some(match key {
         Key::Show(id) => {
-            let found = state.shows.get(id).map(|show| Resource::Show(convert::show::show(show)));
-            (Some(id.clone()), found.unwrap_or_else(|| Resource::Deleted(names::show(id))))
+            let found = state
+                .shows
+                .get(id)
+                .map(|show| Resource::Show(convert::show::show(show)));
+            (
+                Some(id.clone()),
+                found.unwrap_or_else(|| Resource::Deleted(names::show(id))),
+            )
         }
         Key::Caller(id) => {
             let show = lookup.caller_show(id)?;
-            let found = state.callers.get(id).map(|c| Resource::Caller(convert::caller::caller(c, state)));
+            let found = state
+                .callers
+                .get(id)
+                .map(|c| Resource::Caller(convert::caller::caller(c, state)));
             let gone = || Resource::Deleted(names::caller(&show, id));
             let resource = found.unwrap_or_else(gone);
             (Some(show), resource)
         }
         Key::Invite(id) => {
             let show = lookup.invite_show(id)?;
-            let found = state.invites.get(id).map(|invite| Resource::Invite(convert::caller::invite(invite)));
+            let found = state
+                .invites
+                .get(id)
+                .map(|invite| Resource::Invite(convert::caller::invite(invite)));
             let gone = || Resource::Deleted(names::invite(&show, id));
             let resource = found.unwrap_or_else(gone);
             (Some(show), resource)
         }
         Key::Slot(id) => {
-            let show = lookup.0.iter().find_map(|s| s.slots.get(id)).map(|slot| slot.show.clone());
-            let found = state.slots.get(id).map(|slot| Resource::Slot(convert::slot::slot(slot, state)));
-            (show, found.unwrap_or_else(|| Resource::Deleted(names::slot(id))))
+            let show = lookup
+                .0
+                .iter()
+                .find_map(|s| s.slots.get(id))
+                .map(|slot| slot.show.clone());
+            let found = state
+                .slots
+                .get(id)
+                .map(|slot| Resource::Slot(convert::slot::slot(slot, state)));
+            (
+                show,
+                found.unwrap_or_else(|| Resource::Deleted(names::slot(id))),
+            )
         }
         Key::Operator(id) => {
-            let found = state.operators.get(id).map(|o| Resource::Operator(convert::operator::operator(o)));
-            (None, found.unwrap_or_else(|| Resource::Deleted(names::operator(id))))
+            let found = state
+                .operators
+                .get(id)
+                .map(|o| Resource::Operator(convert::operator::operator(o)));
+            (
+                None,
+                found.unwrap_or_else(|| Resource::Deleted(names::operator(id))),
+            )
         }
         Key::Answer(_) => return None,
     })
@@ -318,7 +370,10 @@ fn parts(state: &State, show: Option<&ShowId>) -> VecDeque<v1::WatchResponse> {
         if bytes > 0 && bytes + size > PART_BYTES {
             bytes = 0;
             part.more = true;
-            done.push_back(message(state.revision, Message::Snapshot(std::mem::take(part))));
+            done.push_back(message(
+                state.revision,
+                Message::Snapshot(std::mem::take(part)),
+            ));
         }
         bytes += size;
     };

@@ -1,0 +1,620 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use booth_core::{Command, Role, Text};
+use booth_proto::v1;
+use tonic::codec::Streaming;
+use tonic::{Code, Status};
+use v1::watch_response::Message;
+
+use super::{ADMIN, Booth, admin, bearing, reason};
+use crate::board::LAG;
+
+async fn watch(
+    booth: &Booth,
+    token: &str,
+    request: v1::WatchRequest,
+) -> Streaming<v1::WatchResponse> {
+    booth
+        .watches()
+        .watch(bearing(token, request))
+        .await
+        .unwrap()
+        .into_inner()
+}
+
+async fn next(stream: &mut Streaming<v1::WatchResponse>) -> (u64, Message) {
+    let message = stream.message().await.unwrap().unwrap();
+    (message.revision, message.message.unwrap())
+}
+
+async fn next_change(stream: &mut Streaming<v1::WatchResponse>) -> (u64, v1::Change) {
+    loop {
+        match next(stream).await {
+            (revision, Message::Change(change)) => return (revision, change),
+            (_, Message::Heartbeat(_)) => {}
+            (_, Message::Snapshot(snapshot)) => panic!("{snapshot:?}"),
+        }
+    }
+}
+
+async fn next_snapshot(stream: &mut Streaming<v1::WatchResponse>) -> (u64, v1::Snapshot) {
+    match next(stream).await {
+        (revision, Message::Snapshot(snapshot)) => (revision, snapshot),
+        (_, other) => panic!("{other:?}"),
+    }
+}
+
+/// How a stream ended.
+async fn end<T>(stream: &mut Streaming<T>) -> Status {
+    loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("ended without a reason"),
+            Err(status) => return status,
+        }
+    }
+}
+
+fn texts(change: &v1::Change) -> Vec<&str> {
+    change
+        .events
+        .iter()
+        .map(|event| event.text.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_watcher_gets_a_snapshot_and_then_each_change_with_what_it_left() {
+    let booth = Booth::start().await;
+    booth.operator("anna", Role::Operator, "anna").await;
+    booth.worker("1").await;
+    booth.caller("c1", "Bravo").await;
+    let mut stream = watch(&booth, ADMIN, v1::WatchRequest::default()).await;
+    let (revision, snapshot) = next_snapshot(&mut stream).await;
+    assert_eq!(revision, booth.rooms.board.state().revision);
+    assert!(!snapshot.more);
+    assert_eq!(snapshot.callers[0].display_name, "Bravo");
+    assert_eq!(
+        (
+            snapshot.shows.len(),
+            snapshot.slots.len(),
+            snapshot.operators.len()
+        ),
+        (1, 2, 2)
+    );
+    assert_eq!(snapshot.invites.len(), 1);
+
+    let approve = v1::ApproveCallerRequest {
+        name: "shows/main/callers/c1".into(),
+        ..Default::default()
+    };
+    let approved = booth
+        .callers()
+        .approve_caller(bearing("anna", approve))
+        .await
+        .unwrap()
+        .into_inner();
+    let (at, change) = next_change(&mut stream).await;
+    assert_eq!(
+        (at, change.actor.as_str()),
+        (approved.revision, "operators/anna")
+    );
+    assert_eq!(texts(&change), ["caller Bravo is ready for air by anna"]);
+
+    let take = v1::TakeSlotRequest {
+        name: "slots/1".into(),
+        pick: Some(v1::take_slot_request::Pick::Next(true)),
+        ..Default::default()
+    };
+    booth
+        .slots()
+        .take_slot(bearing("anna", take))
+        .await
+        .unwrap();
+    let (at, change) = next_change(&mut stream).await;
+    assert_eq!(at, approved.revision + 1);
+    let taken = &change.events[0];
+    assert_eq!(
+        (
+            taken.r#type.as_str(),
+            taken.resource.as_str(),
+            taken.text.as_str()
+        ),
+        (
+            "SLOT_TAKEN",
+            "slots/1",
+            "caller Bravo taken to slot 1 by anna"
+        )
+    );
+    use v1::resource::Resource;
+    let caller = change.resources.iter().find_map(|r| match &r.resource {
+        Some(Resource::Caller(caller)) => Some(caller),
+        _ => None,
+    });
+    assert_eq!(caller.unwrap().state(), v1::caller::State::OnAir);
+    let slot = change.resources.iter().find_map(|r| match &r.resource {
+        Some(Resource::Slot(slot)) => Some(slot),
+        _ => None,
+    });
+    assert_eq!(slot.unwrap().assigned_caller, "shows/main/callers/c1");
+    let queue = change.resources.iter().find_map(|r| match &r.resource {
+        Some(Resource::Show(show)) => Some(&show.queue),
+        _ => None,
+    });
+    assert!(queue.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_told_by_its_name() {
+    let booth = Booth::start().await;
+    booth.caller("c1", "Bravo").await;
+    let mut stream = watch(&booth, ADMIN, v1::WatchRequest::default()).await;
+    next_snapshot(&mut stream).await;
+    let name = "shows/main/invites/i-c1".to_owned();
+    let delete = v1::DeleteInviteRequest {
+        name: name.clone(),
+        ..Default::default()
+    };
+    booth.callers().delete_invite(admin(delete)).await.unwrap();
+    let (_, change) = next_change(&mut stream).await;
+    assert_eq!(change.events[0].resource, name);
+    assert_eq!(
+        change.resources,
+        [v1::Resource {
+            resource: Some(v1::resource::Resource::Deleted(name))
+        }]
+    );
+    let delete = v1::DeleteSlotRequest {
+        name: "slots/2".into(),
+        ..Default::default()
+    };
+    booth.slots().delete_slot(admin(delete)).await.unwrap();
+    let (_, change) = next_change(&mut stream).await;
+    let gone = v1::resource::Resource::Deleted("slots/2".into());
+    assert_eq!(
+        change.resources,
+        [v1::Resource {
+            resource: Some(gone)
+        }]
+    );
+}
+
+#[tokio::test]
+async fn one_who_was_there_before_gets_what_was_missed_and_no_snapshot() {
+    let booth = Booth::start().await;
+    booth.caller("c1", "Bravo").await;
+    let since = booth.rooms.board.state().revision;
+    let name = "shows/main/callers/c1".to_owned();
+    let screen = v1::ScreenCallerRequest {
+        name: name.clone(),
+        ..Default::default()
+    };
+    booth.callers().screen_caller(admin(screen)).await.unwrap();
+    let hold = v1::HoldCallerRequest {
+        name,
+        ..Default::default()
+    };
+    booth
+        .callers()
+        .hold_caller(admin(hold.clone()))
+        .await
+        .unwrap();
+
+    let mut stream = watch(
+        &booth,
+        ADMIN,
+        v1::WatchRequest {
+            since,
+            ..Default::default()
+        },
+    )
+    .await;
+    let (first, change) = next_change(&mut stream).await;
+    assert_eq!(
+        (first, texts(&change)),
+        (since + 1, vec!["caller Bravo is being screened by admin"])
+    );
+    let (second, change) = next_change(&mut stream).await;
+    assert_eq!(
+        (second, texts(&change)),
+        (since + 2, vec!["caller Bravo is on hold by admin"])
+    );
+    assert_eq!(change.resources.len(), 1);
+
+    // Up to date already: said at once by a heartbeat.
+    let mut stream = watch(
+        &booth,
+        ADMIN,
+        v1::WatchRequest {
+            since: second,
+            ..Default::default()
+        },
+    )
+    .await;
+    let (at, message) = next(&mut stream).await;
+    assert!(
+        at == second && matches!(message, Message::Heartbeat(_)),
+        "{message:?}"
+    );
+    booth
+        .callers()
+        .screen_caller(admin(v1::ScreenCallerRequest {
+            name: hold.name,
+            ..Default::default()
+        }))
+        .await
+        .unwrap();
+    assert_eq!(next_change(&mut stream).await.0, second + 1);
+}
+
+#[tokio::test]
+async fn a_revision_of_another_ledger_starts_with_a_snapshot() {
+    let booth = Booth::start().await;
+    let mut stream = watch(
+        &booth,
+        ADMIN,
+        v1::WatchRequest {
+            since: 1_000_000,
+            ..Default::default()
+        },
+    )
+    .await;
+    assert_eq!(
+        next_snapshot(&mut stream).await.0,
+        booth.rooms.board.state().revision
+    );
+}
+
+#[tokio::test]
+async fn when_something_missed_is_gone_and_nameless_a_snapshot_says_it() {
+    let booth = Booth::start().await;
+    booth.caller("c1", "Bravo").await;
+    let since = booth.rooms.board.state().revision;
+    let delete = v1::DeleteInviteRequest {
+        name: "shows/-/invites/i-c1".into(),
+        ..Default::default()
+    };
+    booth.callers().delete_invite(admin(delete)).await.unwrap();
+    let mut stream = watch(
+        &booth,
+        ADMIN,
+        v1::WatchRequest {
+            since,
+            ..Default::default()
+        },
+    )
+    .await;
+    let (at, snapshot) = next_snapshot(&mut stream).await;
+    assert_eq!((at, snapshot.invites.len()), (since + 1, 0));
+}
+
+#[tokio::test]
+async fn a_watcher_of_one_show_hears_of_that_show_alone() {
+    let booth = Booth::start().await;
+    let create = v1::CreateShowRequest {
+        show_id: "late".into(),
+        ..Default::default()
+    };
+    booth.shows().create_show(admin(create)).await.unwrap();
+    let only = |show: &str| v1::WatchRequest {
+        show: show.into(),
+        ..Default::default()
+    };
+    let mut stream = watch(&booth, ADMIN, only("shows/late")).await;
+    let (_, snapshot) = next_snapshot(&mut stream).await;
+    assert_eq!(snapshot.shows.len(), 1);
+    assert!(snapshot.slots.is_empty() && snapshot.operators.is_empty());
+    booth.caller("c1", "Bravo").await;
+    booth.operator("anna", Role::Viewer, "anna").await;
+    let start = v1::StartShowRequest {
+        name: "shows/late".into(),
+        ..Default::default()
+    };
+    let started = booth
+        .shows()
+        .start_show(admin(start))
+        .await
+        .unwrap()
+        .into_inner();
+    let (at, change) = next_change(&mut stream).await;
+    assert_eq!(
+        (at, texts(&change)),
+        (started.revision, vec!["show late is live by admin"])
+    );
+
+    let status = booth
+        .watches()
+        .watch(admin(only("shows/nope")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::NotFound, "SHOW_NOT_FOUND")
+    );
+    let status = booth
+        .watches()
+        .watch(admin(only("main")))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let long = v1::WatchRequest {
+        heartbeat_s: 61,
+        ..Default::default()
+    };
+    let status = booth.watches().watch(admin(long)).await.unwrap_err();
+    assert!(status.message().starts_with("heartbeat_s: "), "{status:?}");
+}
+
+#[tokio::test]
+async fn in_silence_a_heartbeat_comes_as_often_as_asked_for() {
+    let booth = Booth::start().await;
+    let every = |heartbeat_s| v1::WatchRequest {
+        heartbeat_s,
+        ..Default::default()
+    };
+    let mut usual = watch(&booth, ADMIN, every(0)).await;
+    let mut seldom = watch(&booth, ADMIN, every(60)).await;
+    let (at, _) = next_snapshot(&mut usual).await;
+    next_snapshot(&mut seldom).await;
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    for beat in 1..=3 {
+        let (revision, message) = next(&mut usual).await;
+        assert!(matches!(message, Message::Heartbeat(_)), "{message:?}");
+        assert_eq!(revision, at);
+        assert_about(begun.elapsed(), Duration::from_secs(5 * beat));
+    }
+    assert!(matches!(next(&mut seldom).await.1, Message::Heartbeat(_)));
+    assert_about(begun.elapsed(), Duration::from_secs(60));
+}
+
+/// Between pausing and the first sleep some real time may have passed.
+#[track_caller]
+fn assert_about(is: Duration, want: Duration) {
+    assert!(
+        is.abs_diff(want) < Duration::from_millis(900),
+        "{is:?} is not about {want:?}"
+    );
+}
+
+#[tokio::test]
+async fn one_who_never_reads_slows_nobody_and_gets_a_snapshot_in_the_end() {
+    let booth = Booth::start().await;
+    let id = booth.caller("c1", "Bravo").await;
+    let start = booth.rooms.board.state().revision;
+    // On a connection of its own, which fills up.
+    let mut stuck = v1::watch_service_client::WatchServiceClient::new(booth.new_channel())
+        .watch(admin(v1::WatchRequest::default()))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(next_snapshot(&mut stuck).await.0, start);
+    let mut brisk = watch(&booth, ADMIN, v1::WatchRequest::default()).await;
+    assert_eq!(next_snapshot(&mut brisk).await.0, start);
+
+    let meta = booth_core::Meta {
+        actor: booth_core::Actor::Operator("admin".parse().unwrap()),
+        request_id: None,
+        expected_revision: None,
+    };
+    // Long lines make changes large, until nothing fits the stuck one's connection.
+    let line = Text::scrub(&"x".repeat(2_000), 2_000);
+    let chat = |n: usize| {
+        let text = if n < 60 {
+            line.clone()
+        } else {
+            Text::scrub("short", 10)
+        };
+        Command::Chat {
+            id: id.clone(),
+            text,
+        }
+    };
+    let mut told = start;
+    let total = LAG + 400;
+    for begin in (0..total).step_by(100) {
+        let batch =
+            (begin..begin + 100).map(|n| booth.rooms.director.command(meta.clone(), chat(n)));
+        for answer in futures_util::future::join_all(batch).await {
+            answer.unwrap();
+        }
+        // The brisk one has every change, in order, before the next ones are made.
+        let goal = booth.rooms.board.state().revision;
+        while told < goal {
+            let (at, _) = next_change(&mut brisk).await;
+            assert_eq!(at, told + 1);
+            told = at;
+        }
+    }
+
+    let (mut at, mut snapshots) = (start, 0);
+    while at < told {
+        match next(&mut stuck).await {
+            (revision, Message::Change(_)) => {
+                assert_eq!(revision, at + 1, "a gap");
+                at = revision;
+            }
+            (revision, Message::Snapshot(snapshot)) => {
+                assert!(revision > at);
+                assert_eq!(snapshot.callers.len(), 1);
+                (at, snapshots) = (revision, snapshots + 1);
+            }
+            (_, Message::Heartbeat(_)) => {}
+        }
+    }
+    assert_eq!((at, snapshots), (told, 1));
+}
+
+#[tokio::test]
+async fn a_large_snapshot_comes_in_parts_that_clients_can_take() {
+    let booth = Booth::start().await;
+    let line = Text::scrub(&"\u{1f399}".repeat(2_000), 2_000);
+    for n in 0..12 {
+        let id = booth.caller(&format!("c{n}"), &format!("Caller {n}")).await;
+        let meta = booth_core::Meta {
+            actor: booth_core::Actor::Operator("admin".parse().unwrap()),
+            request_id: None,
+            expected_revision: None,
+        };
+        let chats = (0..100).map(|_| {
+            let chat = Command::Chat {
+                id: id.clone(),
+                text: line.clone(),
+            };
+            booth.rooms.director.command(meta.clone(), chat)
+        });
+        for answer in futures_util::future::join_all(chats).await {
+            answer.unwrap();
+        }
+    }
+    let mut stream = watch(&booth, ADMIN, v1::WatchRequest::default()).await;
+    let mut names = BTreeMap::new();
+    let mut parts = 0;
+    loop {
+        let (revision, part) = next_snapshot(&mut stream).await;
+        assert_eq!(revision, booth.rooms.board.state().revision);
+        parts += 1;
+        for caller in part.callers {
+            assert!(!caller.chat.is_empty());
+            assert_eq!(names.insert(caller.name, caller.display_name), None);
+        }
+        if !part.more {
+            assert_eq!(part.invites.len(), 12);
+            break;
+        }
+    }
+    assert!(
+        parts > 1 && names.len() == 12,
+        "{parts} parts, {} callers",
+        names.len()
+    );
+}
+
+#[tokio::test]
+async fn a_token_taken_back_ends_its_streams_and_no_others() {
+    let booth = Booth::start().await;
+    booth.operator("vera", Role::Viewer, "vera").await;
+    let mut hers = watch(&booth, "vera", v1::WatchRequest::default()).await;
+    let mut mine = watch(&booth, ADMIN, v1::WatchRequest::default()).await;
+    let mut levels = booth
+        .watches()
+        .watch_meters(bearing("vera", v1::WatchMetersRequest::default()))
+        .await
+        .unwrap()
+        .into_inner();
+    next_snapshot(&mut hers).await;
+    next_snapshot(&mut mine).await;
+    levels.message().await.unwrap().unwrap();
+    let revoke = v1::RevokeOperatorRequest {
+        name: "operators/vera".into(),
+        ..Default::default()
+    };
+    booth
+        .operators()
+        .revoke_operator(admin(revoke))
+        .await
+        .unwrap();
+    for status in [end(&mut hers).await, end(&mut levels).await] {
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::Unauthenticated, "TOKEN_REVOKED")
+        );
+    }
+    let (_, change) = next_change(&mut mine).await;
+    assert_eq!(texts(&change), ["operator vera removed by admin"]);
+}
+
+#[tokio::test]
+async fn a_stopping_server_tells_its_watchers() {
+    let booth = Booth::start().await;
+    let mut stream = watch(&booth, ADMIN, v1::WatchRequest::default()).await;
+    next_snapshot(&mut stream).await;
+    booth.stop.cancel();
+    let status = end(&mut stream).await;
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::Unavailable, "SERVER_STOPPING")
+    );
+}
+
+#[tokio::test]
+async fn facts_that_the_ledger_cannot_keep_are_shown_by_a_snapshot() {
+    let booth = Booth::start().await;
+    let id = booth.caller("c1", "Bravo").await;
+    let mut stream = watch(&booth, ADMIN, v1::WatchRequest::default()).await;
+    let (at, snapshot) = next_snapshot(&mut stream).await;
+    assert!(snapshot.callers[0].connected);
+    let state = booth.rooms.board.state();
+    let mut volatile = (*state).clone();
+    let mut caller = (*volatile.callers[&id]).clone();
+    caller.link = booth_core::Link::Down {
+        since: booth.rooms.clock.now(),
+    };
+    volatile.callers.insert(id, caller.into());
+    booth.rooms.board.publish_volatile(volatile.into());
+    let (revision, snapshot) = next_snapshot(&mut stream).await;
+    assert_eq!(revision, at);
+    assert!(!snapshot.callers[0].connected);
+}
+
+#[tokio::test]
+async fn meters_carry_the_latest_levels_at_most_as_often_as_asked_for() {
+    let booth = Booth::start().await;
+    let id = booth.caller("c1", "Bravo").await;
+    booth
+        .rooms
+        .meters
+        .caller(&id, |meter| meter.level_dbfs = -20.0);
+    booth
+        .rooms
+        .meters
+        .slot(&"1".parse().unwrap(), |meter| meter.clients = 2);
+    let rate = |rate| admin(v1::WatchMetersRequest { rate });
+    let mut full = booth
+        .watches()
+        .watch_meters(rate(0))
+        .await
+        .unwrap()
+        .into_inner();
+    let levels = full.message().await.unwrap().unwrap();
+    assert_eq!(
+        (
+            levels.callers[0].name.as_str(),
+            levels.callers[0].level_dbfs
+        ),
+        ("shows/main/callers/c1", -20.0)
+    );
+    assert_eq!(
+        (levels.slots[0].name.as_str(), levels.slots[0].clients),
+        ("slots/1", 2)
+    );
+
+    let mut slow = booth
+        .watches()
+        .watch_meters(rate(2))
+        .await
+        .unwrap()
+        .into_inner();
+    slow.message().await.unwrap().unwrap();
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    for _ in 0..30 {
+        full.message().await.unwrap().unwrap();
+    }
+    let took = begun.elapsed();
+    assert!(
+        took >= Duration::from_millis(1_800),
+        "30 frames in {took:?}"
+    );
+    let begun = tokio::time::Instant::now();
+    // One may have been on its way.
+    for _ in 0..5 {
+        slow.message().await.unwrap().unwrap();
+    }
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(1_500), "5 frames in {took:?}");
+
+    let status = booth.watches().watch_meters(rate(16)).await.unwrap_err();
+    assert_eq!(status.message(), "rate: 1 to 15 a second");
+}
