@@ -261,4 +261,24 @@ mod tests {
             assert!(!text.contains('{'), "{reason}: {text}");
         }
     }
+
+    #[test]
+    fn every_refusal_of_the_core_has_a_next_step() {
+        // What is wrong with an argument is said by its own message.
+        let needed = booth_core::DENIALS
+            .iter()
+            .map(|(reason, _)| *reason)
+            .filter(|reason| *reason != "INVALID_ARGUMENT");
+        let missing: Vec<&str> = needed
+            .filter(|reason| hint(reason, &[], &Subject::default()).is_empty())
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn no_hint_is_given_twice() {
+        let mut reasons: Vec<&str> = HINTS.iter().map(|(reason, _)| *reason).collect();
+        reasons.sort_unstable();
+        assert!(reasons.windows(2).all(|pair| pair[0] != pair[1]));
+    }
 }
