@@ -96,7 +96,12 @@ pub struct Batch {
 /// Opens and verifies; `Ok(None)` when there is nothing yet.
 pub fn load(path: &Path) -> Result<Option<Loaded>, String> {
     if !path.join("db").exists() {
-        return Ok(None);
+        let empty = fs::read_dir(path).map_or(true, |mut items| items.next().is_none());
+        return if empty {
+            Ok(None)
+        } else {
+            Err("its db file is missing".to_owned())
+        };
     }
     remove_unfinished_snapshots(path);
     let path = path.to_owned();
