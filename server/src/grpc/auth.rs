@@ -69,7 +69,6 @@ pub const TABLE: &[(&str, Least)] = &[
     ("/booth.v1.WatchService/Watch", VIEWER),
     ("/booth.v1.WatchService/WatchMeters", VIEWER),
     ("/grpc.health.v1.Health/Check", OPEN),
-    ("/grpc.health.v1.Health/List", OPEN),
     ("/grpc.health.v1.Health/Watch", OPEN),
     (
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

@@ -244,6 +244,43 @@ async fn a_resource_that_changed_meanwhile_is_aborted() {
 }
 
 #[tokio::test]
+async fn of_two_desks_that_press_take_on_the_same_sight_one_is_refused() {
+    let booth = Booth::start().await;
+    booth.worker("1").await;
+    for id in ["a", "b"] {
+        booth.caller(id, id).await;
+    }
+    let get = v1::GetSlotRequest {
+        name: "slots/1".into(),
+    };
+    let seen = booth.slots().get_slot(admin(get)).await.unwrap();
+    let seen = seen.into_inner().slot.unwrap().revision;
+    let take = |id: &str| v1::TakeSlotRequest {
+        name: "slots/1".into(),
+        pick: Some(v1::take_slot_request::Pick::Caller(format!(
+            "shows/main/callers/{id}"
+        ))),
+        r#override: true,
+        expected_revision: seen,
+        ..Default::default()
+    };
+    let (mut one, mut two) = (booth.slots(), booth.slots());
+    let (a, b) = tokio::join!(
+        one.take_slot(admin(take("a"))),
+        two.take_slot(admin(take("b")))
+    );
+    let (taken, refused) = if a.is_ok() { (a, b) } else { (b, a) };
+    assert_refused(refused, Code::Aborted, "REVISION_MISMATCH");
+    let slot = taken.unwrap().into_inner().slot.unwrap();
+    let state = booth.rooms.board.state();
+    let on_it = state.slots[&"1".parse().unwrap()].assigned.clone().unwrap();
+    assert_eq!(
+        slot.assigned_caller,
+        format!("shows/main/callers/{}", on_it.caller)
+    );
+}
+
+#[tokio::test]
 async fn a_ledger_that_does_not_write_refuses_commands_and_says_so() {
     let booth = Booth::start().await;
     // A record behind the director's back: its own next one does not follow the journal's last.
