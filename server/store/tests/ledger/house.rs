@@ -188,5 +188,6 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// Says it even when the test passes and its output is captured.
 pub fn loudly(text: &str) {
     use std::io::Write;
-    writeln!(std::io::stderr(), "\n!!! {text}").unwrap();
+    let mut terminal = std::io::stderr().lock();
+    writeln!(terminal, "\n!!! {text}").unwrap();
 }
