@@ -12,40 +12,29 @@ struct Asset {
     data: &'static [u8],
 }
 
-const PAGE: Asset = Asset {
-    name: "",
-    kind: "text/html; charset=utf-8",
-    data: include_bytes!("../../../web-join/index.html"),
-};
-/// Each file of web-join beside the page.
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! asset {
+    ($name:literal, $kind:expr) => {
+        Asset { name: $name, kind: $kind, data: include_bytes!(concat!("../../../web-join/", $name)) }
+    };
+}
+
+const PAGE: Asset = asset!("index.html", HTML);
 const ASSETS: [Asset; 10] = [
-    style("join.css", include_bytes!("../../../web-join/join.css")),
-    script("join.js", include_bytes!("../../../web-join/join.js")),
-    script("api.js", include_bytes!("../../../web-join/api.js")),
-    script("backoff.js", include_bytes!("../../../web-join/backoff.js")),
-    script("media.js", include_bytes!("../../../web-join/media.js")),
-    script("session.js", include_bytes!("../../../web-join/session.js")),
-    script("store.js", include_bytes!("../../../web-join/store.js")),
-    script("view.js", include_bytes!("../../../web-join/view.js")),
-    script("whip.js", include_bytes!("../../../web-join/whip.js")),
-    script("words.js", include_bytes!("../../../web-join/words.js")),
+    asset!("join.css", CSS),
+    asset!("join.js", SCRIPT),
+    asset!("api.js", SCRIPT),
+    asset!("backoff.js", SCRIPT),
+    asset!("media.js", SCRIPT),
+    asset!("session.js", SCRIPT),
+    asset!("store.js", SCRIPT),
+    asset!("view.js", SCRIPT),
+    asset!("whip.js", SCRIPT),
+    asset!("words.js", SCRIPT),
 ];
-
-const fn script(name: &'static str, data: &'static [u8]) -> Asset {
-    Asset {
-        name,
-        kind: "text/javascript; charset=utf-8",
-        data,
-    }
-}
-
-const fn style(name: &'static str, data: &'static [u8]) -> Asset {
-    Asset {
-        name,
-        kind: "text/css; charset=utf-8",
-        data,
-    }
-}
 
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
