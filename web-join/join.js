@@ -334,7 +334,7 @@ on('hear', 'click', async () => {
 });
 on('leave', 'click', () => {
   const live = model.call?.view?.state === 'on_air';
-  byId('sure-text').textContent = live ? 'You are on air right now. The call ends for everybody at once.' : 'You lose your place in the line.';
+  byId('sure-text').textContent = live ? 'You are on air right now, and go off at once.' : 'You lose your place in the line.';
   /** @type {HTMLDialogElement} */ (byId('sure')).showModal();
 });
 on('stay', 'click', () => /** @type {HTMLDialogElement} */ (byId('sure')).close());

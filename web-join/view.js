@@ -33,7 +33,7 @@ let seenMessages = 0;
 export function draw(model) {
   const view = model.call?.view ?? null;
   const link = model.call?.link ?? 'none';
-  const band = model.screen === 'call' ? bandWords(view, link === 'none' ? 'connecting' : link) : null;
+  const band = model.screen === 'call' ? bandWords(view, link === 'none' ? 'connecting' : link, sent(model.media)) : null;
 
   document.body.dataset.state = stateOf(model, band);
   document.body.dataset.link = link;
@@ -58,6 +58,9 @@ export function draw(model) {
     if (!first || model.screen === 'done') byId({ start: 'start-title', call: 'band-word', done: 'done-title' }[model.screen]).focus();
   }
 }
+
+/** What really goes out from here. @param {import('./media.js').Media | null} media */
+const sent = (media) => ({ heard: Boolean(media?.track.audio) && !media?.muted, seen: Boolean(media?.track.video) });
 
 /** @param {Model} model @param {{band: string} | null} band */
 function stateOf(model, band) {
@@ -237,7 +240,7 @@ function vibrate(pattern) {
 /** @param {import('./media.js').Media} media */
 export function drawMeter(media) {
   const level = media.muted ? -60 : media.meter.level_dbfs();
-  byId('meter-fill').style.transform = `scaleX(${((level + 60) / 60).toFixed(3)})`;
+  byId('meter-fill').style.clipPath = `inset(0 ${((-level / 60) * 100).toFixed(1)}% 0 0)`;
   byId('meter').setAttribute('aria-valuenow', String(Math.round(level)));
   const heard = level > -45;
   const words = media.muted ? 'Muted' : level > -3 ? 'Too loud' : heard ? 'We hear you' : 'Quiet';

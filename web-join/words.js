@@ -142,13 +142,20 @@ function place(view) {
   return `You are ${ordinal(view.position)} of ${Math.max(view.waiting, view.position)}`;
 }
 
+/** @param {{heard: boolean, seen: boolean}} sent */
+function live({ heard, seen }) {
+  if (heard) return seen ? 'Everybody hears and sees you.' : 'Everybody hears you.';
+  return seen ? 'Everybody sees you, but your microphone is muted.' : 'Your microphone is muted and your camera is off.';
+}
+
 /**
  * The band on top of a call: its word, the sentence under it, and what a screen reader says at once.
  * @param {import('./api.js').CallView | null} view
  * @param {"up" | "lost" | "connecting"} link
+ * @param {{heard: boolean, seen: boolean}} [sent]
  * @returns {{band: string, word: string, text: string}}
  */
-export function bandWords(view, link) {
+export function bandWords(view, link, sent = { heard: true, seen: true }) {
   if (link === 'lost') {
     const live = view?.state === 'on_air';
     return {
@@ -166,7 +173,7 @@ export function bandWords(view, link) {
       return {
         band: 'on_air',
         word: 'ON AIR',
-        text: view.muted ? 'You are live, but the studio has muted you for now.' : 'You are live. Everybody hears and sees you.',
+        text: `You are live. ${view.muted ? 'The studio has muted you for now.' : live(sent)}`,
       };
     case 'ready':
       return {
