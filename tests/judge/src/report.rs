@@ -80,8 +80,8 @@ pub struct ArrivalReport {
     pub last_at_ns: u64,
     /// Largest time between two arrivals in one connection; files have none.
     pub largest_gap_ms: f64,
-    /// The largest gaps, largest first.
-    pub worst: Vec<ArrivalGap>,
+    /// Gaps that no later one exceeded, oldest and largest first: see [`Report::largest_gap_since`].
+    pub since: VecDeque<ArrivalGap>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -286,10 +286,10 @@ impl Report {
             .collect()
     }
 
-    /// The largest time between two arrivals after `since_ns`, as far as it is among the kept worst.
+    /// The largest time between two arrivals of which the later came after `since_ns`.
     pub fn largest_gap_since(&self, since_ns: u64) -> Option<ArrivalGap> {
         self.arrivals
-            .worst
+            .since
             .iter()
             .copied()
             .find(|g| g.at_ns >= since_ns)

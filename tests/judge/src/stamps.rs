@@ -48,12 +48,18 @@ pub struct Steps {
     pub back_steps: u64,
     /// Steps forward that were too large.
     pub gaps: u64,
+    /// The stamp that the next step is counted from.
+    #[serde(skip)]
+    previous: Option<i64>,
 }
 
 impl Steps {
     /// Takes the next stamp and gives the step from the one before.
     pub fn add(&mut self, stamp: i64) -> Option<i64> {
-        let step = self.last.map(|last| stamp - last);
+        let step = self
+            .previous
+            .replace(stamp)
+            .map(|previous| stamp - previous);
         self.last = Some(stamp);
         self.first.get_or_insert(stamp);
         if let Some(step) = step {
@@ -75,7 +81,7 @@ impl Steps {
 
     /// A new connection: its first stamp is no step.
     pub fn restart(&mut self) {
-        self.last = None;
+        self.previous = None;
     }
 }
 

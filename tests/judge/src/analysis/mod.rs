@@ -45,7 +45,8 @@ pub struct Analysis {
     messages: u64,
     last_at_ns: u64,
     last_in_epoch_ns: Option<u64>,
-    worst_gaps: Vec<ArrivalGap>,
+    gaps: VecDeque<ArrivalGap>,
+    largest_gap_ms: f64,
     streams: BTreeMap<u16, StreamReport>,
     pcr: PcrReport,
     pcr_unwrap: Unwrap,
@@ -78,7 +79,8 @@ impl Analysis {
             messages: 0,
             last_at_ns: 0,
             last_in_epoch_ns: None,
-            worst_gaps: Vec::new(),
+            gaps: VecDeque::new(),
+            largest_gap_ms: 0.0,
             streams: BTreeMap::new(),
             pcr: PcrReport::default(),
             pcr_unwrap: Unwrap::pcr(),
@@ -212,13 +214,17 @@ impl Analysis {
         }
     }
 
+    /// Keeps the gaps that no later one exceeds: a short list that answers "the largest since" for any moment.
     fn rank_gap(&mut self, gap: ArrivalGap) {
-        const KEEP: usize = 64;
-        let place = self.worst_gaps.partition_point(|g| g.gap_ms >= gap.gap_ms);
-        if place < KEEP {
-            self.worst_gaps.insert(place, gap);
-            self.worst_gaps.truncate(KEEP);
+        const KEEP: usize = 256;
+        self.largest_gap_ms = self.largest_gap_ms.max(gap.gap_ms);
+        while self.gaps.back().is_some_and(|g| g.gap_ms <= gap.gap_ms) {
+            self.gaps.pop_back();
         }
+        if self.gaps.len() == KEEP {
+            self.gaps.pop_front();
+        }
+        self.gaps.push_back(gap);
     }
 
     fn note_sync(&mut self, losses: u64, skipped: u64, at_ns: u64) {
@@ -270,8 +276,8 @@ impl Analysis {
         report.transport.bit_rate = self.bit_rate();
         report.arrivals.messages = self.messages;
         report.arrivals.last_at_ns = self.last_at_ns;
-        report.arrivals.worst.clone_from(&self.worst_gaps);
-        report.arrivals.largest_gap_ms = self.worst_gaps.first().map_or(0.0, |g| g.gap_ms);
+        report.arrivals.since.clone_from(&self.gaps);
+        report.arrivals.largest_gap_ms = self.largest_gap_ms;
         if self.options.decode {
             report.picture = Some(self.eyes.report());
             report.sound = Some(self.ears.report());

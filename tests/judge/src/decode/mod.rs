@@ -52,7 +52,7 @@ impl Feed {
         self.last_dts = Some(dts);
         self.last_label += step;
         let label = self.last_label + (pts - dts).clamp(0, MAX_STEP);
-        if self.units % TABLES_EVERY == 0 {
+        if self.units.is_multiple_of(TABLES_EVERY) {
             self.writer.tables();
         }
         self.units += 1;

@@ -26,11 +26,16 @@ pub fn pair_skew(flashes: &VecDeque<Stamp>, beeps: &VecDeque<Beep>) -> SkewRepor
         {
             continue;
         }
+        // Both lists are in order of connection and time.
+        let from = beeps.partition_point(|b| {
+            b.stamp.epoch < flash.epoch
+                || b.stamp.epoch == flash.epoch && ticks_to_ms(b.stamp.pts - flash.pts) <= -REACH_MS
+        });
         let mut near = beeps
-            .iter()
-            .filter(|b| b.stamp.epoch == flash.epoch)
+            .range(from..)
+            .take_while(|b| b.stamp.epoch == flash.epoch)
             .map(|b| ticks_to_ms(b.stamp.pts - flash.pts))
-            .filter(|ms| ms.abs() < REACH_MS);
+            .take_while(|&ms| ms < REACH_MS);
         if let (Some(skew), None) = (near.next(), near.next()) {
             skews.push(skew);
         }
