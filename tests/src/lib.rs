@@ -292,6 +292,17 @@ impl Booth {
         });
     }
 
+    /// Changes settings of a slot that restart its output, and waits for the new one.
+    #[track_caller]
+    pub fn update_slot(&self, number: u16, settings: &[&str]) {
+        let before = self.worker_pid(number);
+        let id = number.to_string();
+        self.cli(&[&["slot", "update", &id], settings].concat());
+        wait_for("restarted worker", Duration::from_secs(15), || {
+            self.worker_pid(number).filter(|pid| Some(*pid) != before)
+        });
+    }
+
     /// A fresh join secret of show `main`.
     pub fn invite(&self, uses: u32) -> String {
         self.cli(&["invite", "create", "--uses", &uses.to_string()])["token"]

@@ -1,0 +1,229 @@
+//! What dies is back, and the receiver does not see it.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use booth_judge::Showing;
+use booth_tests::{Booth, wait_for};
+
+use crate::{SOON, assert_unbroken, judge, put_on_air};
+
+#[test]
+fn boothd_killed_on_air_is_not_seen_by_the_receiver_and_the_caller_is_on_air_again() {
+    let mut booth = Booth::start();
+    booth.wait_for_workers();
+    let _demo = booth.demo(2, &[]);
+    let (first, second) = (
+        booth.wait_connected("caller 1"),
+        booth.wait_connected("caller 2"),
+    );
+    let output = judge(&booth, 1);
+    put_on_air(&booth, 1, &first);
+    output
+        .wait_for_picture(1, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+    booth.cli(&["caller", "note", &second, "knows the mayor"]);
+    let worker = booth.worker_pid(1).unwrap();
+
+    booth.kill();
+    // Without boothd there are no packets: the last frame, then the idle source.
+    let idle = |what: Showing| what != Showing::Caller { id: 1 };
+    output
+        .wait_for(
+            |s| {
+                s.picture
+                    .as_ref()
+                    .and_then(|p| p.now.as_ref())
+                    .is_some_and(|n| idle(n.what))
+            },
+            SOON,
+        )
+        .unwrap_or_else(|e| panic!("idle while boothd is away: {e}"));
+    booth.boot();
+
+    output
+        .wait_for_picture(1, SOON)
+        .unwrap_or_else(|e| panic!("back by itself: {e}"));
+    assert_eq!(
+        booth.worker_pid(1),
+        Some(worker),
+        "the worker was adopted, not replaced"
+    );
+    assert_eq!(
+        booth.slot("1")["assignedCaller"]
+            .as_str()
+            .unwrap()
+            .rsplit('/')
+            .next(),
+        Some(first.as_str())
+    );
+    let second_now = booth.caller_named("caller 2").unwrap();
+    assert_eq!(second_now["notes"][0]["text"], "knows the mayor");
+    assert_eq!(
+        second_now["name"].as_str().unwrap().rsplit('/').next(),
+        Some(second.as_str())
+    );
+    assert_unbroken(&output.finish());
+}
+
+#[test]
+fn a_worker_killed_is_back_on_its_port_within_two_seconds_and_shows_the_caller_again() {
+    let booth = Booth::start();
+    booth.wait_for_workers();
+    let _demo = booth.demo(1, &[]);
+    let caller = booth.wait_connected("caller 1");
+    put_on_air(&booth, 1, &caller);
+    let before = judge(&booth, 1);
+    before
+        .wait_for_picture(1, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+    let other = judge(&booth, 2);
+    other
+        .wait_for(|s| s.video.is_some(), SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+
+    let worker = booth.worker_pid(1).unwrap();
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", &worker.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let killed = Instant::now();
+    // A new receiver: what it needs is the port, which a judge that is connected already would ask for 5 s later.
+    let after = judge(&booth, 1);
+    after
+        .wait_for(|s| s.epochs_total >= 1, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+    let took = killed.elapsed();
+    assert!(
+        took < Duration::from_secs(2),
+        "the port was back after {took:?}"
+    );
+    after
+        .wait_for_picture(1, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+    assert_unbroken(&other.finish());
+}
+
+#[test]
+fn a_caller_who_stalls_freezes_then_idles_and_returns_to_the_head_of_ready() {
+    let mut setup = booth_tests::Setup::free();
+    setup.extra.push("rtc.silence_ms=1000".into());
+    let booth = Booth::with(setup);
+    booth.wait_for_workers();
+    booth.cli(&["show", "update", "main", "--on-air-grace", "2s"]);
+    let demo = booth.demo(1, &[]);
+    let caller = booth.wait_connected("caller 1");
+    let output = judge(&booth, 1);
+    put_on_air(&booth, 1, &caller);
+    output
+        .wait_for_picture(1, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+
+    let signal = |name: &str| {
+        let pid = demo.process.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    signal("-STOP");
+    booth.wait_showing(1, "FROZEN", SOON);
+    let released = wait_for("the slot's release", SOON, || {
+        let caller = booth.caller_named("caller 1").unwrap();
+        (caller["state"] == "STATE_READY").then_some(caller)
+    });
+    assert_eq!(released["position"], 1);
+    signal("-CONT");
+    booth.wait_connected("caller 1");
+    booth.cli(&["slot", "take", "1", "--next"]);
+    output
+        .wait_for_picture(1, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+    assert_unbroken(&output.finish());
+}
+
+/// A small disk of our own; unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(size: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = format!("size={size},mode=700");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(dir.path())
+            .status()
+            .unwrap();
+        assert!(
+            mounted.success(),
+            "this test needs the right to mount a tmpfs (root)"
+        );
+        Self(dir)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazy: a worker may still have its log open.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_commands_with_a_reason_while_the_caller_stays_on_air() {
+    let disk = SmallDisk::new("24m");
+    let mut setup = booth_tests::Setup::free();
+    setup
+        .extra
+        .push(format!("data.dir={}", disk.0.path().join("data").display()));
+    let booth = Booth::with(setup);
+    let token = disk.0.path().join("data/admin.token");
+    let run = |args: &[&str]| {
+        booth
+            .command(args)
+            .env("BOOTH_TOKEN_FILE", &token)
+            .output()
+            .unwrap()
+    };
+    std::fs::create_dir_all(booth.data()).unwrap();
+    std::fs::copy(&token, booth.data().join("admin.token")).unwrap();
+    booth.wait_for_workers();
+    let _demo = booth.demo(1, &[]);
+    let caller = booth.wait_connected("caller 1");
+    let output = judge(&booth, 1);
+    put_on_air(&booth, 1, &caller);
+    output
+        .wait_for_picture(1, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+
+    let filler = disk.0.path().join("filler");
+    let _ = std::io::copy(
+        &mut std::io::repeat(7),
+        &mut std::fs::File::create(&filler).unwrap(),
+    );
+    let refused = wait_for("a refusal", SOON, || {
+        let out = run(&["caller", "note", &caller, "a note that has no room"]);
+        (!out.status.success()).then(|| String::from_utf8_lossy(&out.stderr).into_owned())
+    });
+    assert!(refused.contains("LEDGER_READ_ONLY"), "{refused}");
+    let frames = |s: &booth_judge::Snapshot| s.picture.as_ref().map_or(0, |p| p.decoded);
+    let then = frames(&output.snapshot());
+    output
+        .wait_for(|s| frames(s) > then + 60 && s.picture_id() == Some(1), SOON)
+        .unwrap_or_else(|e| panic!("on air while the disk is full: {e}"));
+
+    std::fs::remove_file(&filler).unwrap();
+    wait_for("commands taken again", SOON, || {
+        run(&["caller", "note", &caller, "there is room"])
+            .status
+            .success()
+            .then_some(())
+    });
+    assert_unbroken(&output.finish());
+}
