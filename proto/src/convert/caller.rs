@@ -9,8 +9,25 @@ use crate::v1;
 /// take at a time, and a caller may write long lines.
 const CHAT_BYTES: usize = 256 * 1_024;
 
+/// Bytes of chat in a whole list, shared by its callers.
+const LIST_CHAT_BYTES: usize = 2 * 1_024 * 1_024;
+
 /// `state` gives the place in the queue.
 pub fn caller(caller: &Caller, state: &State) -> v1::Caller {
+    with_chat(caller, state, CHAT_BYTES)
+}
+
+/// The callers of a list: the more there are, the less of a long chat comes along with each.
+pub fn list(callers: &[&Caller], state: &State) -> Vec<v1::Caller> {
+    let share = LIST_CHAT_BYTES
+        .checked_div(callers.len())
+        .unwrap_or(CHAT_BYTES)
+        .min(CHAT_BYTES);
+    let callers = callers.iter();
+    callers.map(|c| with_chat(c, state, share)).collect()
+}
+
+fn with_chat(caller: &Caller, state: &State, chat_bytes: usize) -> v1::Caller {
     let (end_reason, wire_state) = match caller.state {
         CallerState::Joining => (None, v1::caller::State::Joining),
         CallerState::Waiting => (None, v1::caller::State::Waiting),
@@ -46,7 +63,7 @@ pub fn caller(caller: &Caller, state: &State) -> v1::Caller {
         slot: caller.slot.as_ref().map(names::slot).unwrap_or_default(),
         muted: caller.muted,
         notes: caller.notes.iter().map(note).collect(),
-        chat: chat(&caller.chat),
+        chat: chat(&caller.chat, chat_bytes),
         join_time: Some(time(caller.joined_at)),
         state_time: Some(time(caller.state_since)),
         link_time: Some(time(since)),
@@ -136,14 +153,14 @@ fn note(note: &Note) -> v1::Note {
     }
 }
 
-fn chat(messages: &[ChatMessage]) -> Vec<v1::ChatMessage> {
+fn chat(messages: &[ChatMessage], most_bytes: usize) -> Vec<v1::ChatMessage> {
     let mut bytes = 0;
     let mut wire: Vec<v1::ChatMessage> = messages
         .iter()
         .rev()
         .take_while(|message| {
             bytes += message.text.as_str().len();
-            bytes <= CHAT_BYTES
+            bytes <= most_bytes
         })
         .map(|message| v1::ChatMessage {
             time: Some(time(message.at)),

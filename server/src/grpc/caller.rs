@@ -33,10 +33,7 @@ impl CallerService for Api {
         let wanted =
             |caller: &booth_core::Caller| show.as_ref().is_none_or(|show| caller.show == *show);
         let callers = convert::caller::in_order(&state, r.include_ended, wanted);
-        let callers = callers
-            .into_iter()
-            .map(|caller| convert::caller::caller(caller, &state))
-            .collect();
+        let callers = convert::caller::list(&callers, &state);
         Ok(Response::new(v1::ListCallersResponse {
             callers,
             revision: state.revision,

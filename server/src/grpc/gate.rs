@@ -11,6 +11,7 @@ use http::{Request, Response};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
+use tracing::debug;
 
 use super::auth;
 use super::status::Reason;
@@ -62,7 +63,10 @@ where
                 request.extensions_mut().insert(identity);
             }
             Ok(None) => {}
-            Err(status) => return Box::pin(std::future::ready(Ok(status.into_http()))),
+            Err(status) => {
+                debug!(path = request.uri().path(), code = ?status.code(), "not admitted");
+                return Box::pin(std::future::ready(Ok(status.into_http())));
+            }
         }
         // The one that was polled ready answers; its clone waits for the next request.
         let next = self.inner.clone();

@@ -41,9 +41,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
+use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::config::GrpcConfig;
 use crate::server::Rooms;
@@ -84,6 +85,13 @@ pub async fn serve_connections<C>(
 where
     C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
 {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    for service in SERVICES {
+        reporter
+            .set_service_status(service, ServingStatus::Serving)
+            .await;
+    }
+    let health = health.max_decoding_message_size(MESSAGE_MAX_BYTES);
     let server = Server::builder()
         .accept_http1(true)
         .concurrency_limit_per_connection(CONCURRENT_ANSWERS)
@@ -97,12 +105,27 @@ where
             board: rooms.board.clone(),
         })
         .add_routes(router(rooms, shutdown.clone()))
+        .add_service(health)
         .serve_with_incoming_shutdown(connections, shutdown.clone().cancelled_owned());
     tokio::select! {
         served = server => served,
-        () = async { shutdown.cancelled().await; tokio::time::sleep(GOODBYE).await } => Ok(()),
+        () = async {
+            shutdown.cancelled().await;
+            reporter.set_service_status("", ServingStatus::NotServing).await;
+            tokio::time::sleep(GOODBYE).await;
+        } => Ok(()),
     }
 }
+
+/// What health answers for, besides the server as a whole.
+const SERVICES: [&str; 6] = [
+    "booth.v1.ShowService",
+    "booth.v1.CallerService",
+    "booth.v1.SlotService",
+    "booth.v1.OperatorService",
+    "booth.v1.SystemService",
+    "booth.v1.WatchService",
+];
 
 /// All services, without the gate: only what [`serve_connections`] puts before them checks tokens.
 fn router(rooms: Rooms, shutdown: CancellationToken) -> Routes {
@@ -112,7 +135,6 @@ fn router(rooms: Rooms, shutdown: CancellationToken) -> Routes {
             $server::new(api.clone()).max_decoding_message_size(MESSAGE_MAX_BYTES)
         };
     }
-    let (_, health) = tonic_health::server::health_reporter();
     let mut routes = Routes::builder();
     routes
         .add_service(limited!(ShowServiceServer))
@@ -120,8 +142,7 @@ fn router(rooms: Rooms, shutdown: CancellationToken) -> Routes {
         .add_service(limited!(SlotServiceServer))
         .add_service(limited!(OperatorServiceServer))
         .add_service(limited!(SystemServiceServer))
-        .add_service(WatchServer::new(api.clone()))
-        .add_service(health.max_decoding_message_size(MESSAGE_MAX_BYTES));
+        .add_service(WatchServer::new(api.clone()));
     // Older clients ask by the alpha's name.
     match (reflection().build_v1(), reflection().build_v1alpha()) {
         (Ok(v1), Ok(v1alpha)) => {
@@ -143,7 +164,13 @@ fn cors(config: &GrpcConfig) -> CorsLayer {
         AllowOrigin::any()
     } else {
         let known = config.cors_origins.iter();
-        AllowOrigin::list(known.filter_map(|origin| HeaderValue::from_str(origin).ok()))
+        AllowOrigin::list(known.filter_map(|origin| {
+            let value = HeaderValue::from_str(origin);
+            if value.is_err() {
+                warn!(?origin, "grpc.cors_origins: not an origin, passed over");
+            }
+            value.ok()
+        }))
     };
     let ours = ["x-grpc-web", "x-user-agent", "grpc-timeout"].map(HeaderName::from_static);
     let status =

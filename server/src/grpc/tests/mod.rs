@@ -7,6 +7,7 @@ mod repeats;
 mod roles;
 mod secrets;
 mod settings;
+mod streams;
 mod watch;
 mod web;
 

@@ -248,12 +248,16 @@ async fn the_actor_of_a_change_is_who_the_token_belongs_to() {
 async fn health_is_open_and_reflection_lists_the_services() {
     let booth = Booth::start().await;
     let mut health = tonic_health::pb::health_client::HealthClient::new(booth.channel());
-    let check = tonic_health::pb::HealthCheckRequest::default();
-    let status = health.check(check).await.unwrap().into_inner().status();
-    assert_eq!(
-        status,
-        tonic_health::pb::health_check_response::ServingStatus::Serving
-    );
+    for service in ["", "booth.v1.SlotService"] {
+        let check = tonic_health::pb::HealthCheckRequest {
+            service: service.into(),
+        };
+        let status = health.check(check).await.unwrap().into_inner().status();
+        assert_eq!(
+            status,
+            tonic_health::pb::health_check_response::ServingStatus::Serving
+        );
+    }
 
     use tonic_reflection::pb::v1 as reflection;
     let mut client =
