@@ -206,6 +206,14 @@ impl Publisher {
         local.track.write_rtp(rtp::Packet { header, payload: out.payload }).await.is_ok()
     }
 
+    /// Sends RTCP bytes as they are, well-formed or not, protected like any other.
+    #[cfg(test)]
+    pub async fn send_raw_rtcp(&self, bytes: Bytes) {
+        let Some(local) = &self.audio else { return };
+        let raw = rtc::rtcp::raw_packet::RawPacket(bytes);
+        let _ = local.track.write_rtcp(vec![Box::new(raw)]).await;
+    }
+
     pub async fn close(&self) {
         stack::close(&self.connection).await;
     }
