@@ -318,3 +318,15 @@ fn hear(shared: &Arc<Shared>, options: &Options) -> impl Fn() -> Decoded + Send 
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_judge_can_be_shared_between_threads_and_tasks() {
+        fn shared<T: Send + Sync + 'static>() {}
+        shared::<Judge>();
+        shared::<Timeout>();
+    }
+}

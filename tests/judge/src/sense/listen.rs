@@ -25,7 +25,7 @@ pub struct Window {
     pub edge: Option<Stamp>,
     /// Loudest first; only when settled.
     pub tones: Vec<u8>,
-    /// One tone is most of the sound.
+    /// One tone is most of the sound: two callers at once are none.
     pub dominant: Option<u8>,
 }
 
@@ -202,7 +202,7 @@ impl Listener {
         tones.sort_by(|a, b| b.0.total_cmp(&a.0));
         window.dominant = tones
             .first()
-            .filter(|t| t.0 * t.0 / 2.0 > power * 0.4)
+            .filter(|t| t.0 * t.0 / 2.0 > power * 0.65)
             .map(|t| t.1);
         window.tones = tones.into_iter().map(|t| t.1).collect();
         window

@@ -69,15 +69,9 @@ impl SectionReader {
         }
         self.buffer.extend_from_slice(data);
         loop {
-            if self.buffer.first().is_none_or(|&id| id == 0xff) {
+            if self.buffer.first() == Some(&0xff) {
                 // Stuffing up to the next unit start.
-                self.active = !self.buffer.is_empty();
-                if self.active {
-                    self.abandon();
-                } else {
-                    self.active = true;
-                }
-                return;
+                return self.abandon();
             }
             let Some(&[_, high, low]) = self.buffer.first_chunk::<3>() else {
                 return;

@@ -1,6 +1,12 @@
 //! What is seen and heard.
 
-use booth_judge::{DefectClass as D, Hearing, Options, Showing};
+use std::collections::BTreeSet;
+
+use booth_judge::{
+    DefectClass as D, Hearing, Options, Showing,
+    sense::{Heard, Listener},
+    timeline::Stamp,
+};
 
 use crate::scene::*;
 
@@ -244,4 +250,29 @@ fn pictures_that_cannot_be_decoded_do_not_shift_the_others() {
         let expected = (frame.stamp.pts - first.stamp.pts) / 3000;
         assert_eq!(frame.code.map(|c| i64::from(c.1)), Some(expected));
     }
+}
+
+#[test]
+fn two_callers_at_once_are_both_heard_and_a_stray_tone_is_no_caller() {
+    let second =
+        |n: usize, hz: f64| (0.1 * (std::f64::consts::TAU * hz * n as f64 / 48e3).sin()) as f32;
+    let listen = |frequencies: &[f64]| {
+        let mut listener = Listener::new(&Options::default());
+        let samples: Vec<i16> = (0..48_000)
+            .map(|n| (frequencies.iter().map(|&f| second(n, f)).sum::<f32>() * 32_767.0) as i16)
+            .collect();
+        let heard = listener.hear(&samples, 1, 48_000, Stamp::default());
+        let last = heard.into_iter().rev().find_map(|h| match h {
+            Heard::Window(window) => Some(window),
+            _ => None,
+        });
+        let window = last.unwrap();
+        (
+            window.dominant,
+            window.tones.into_iter().collect::<BTreeSet<u8>>(),
+        )
+    };
+    assert_eq!(listen(&[550.0]), (Some(3), BTreeSet::from([3])));
+    assert_eq!(listen(&[550.0, 2500.0]), (None, BTreeSet::from([3, 42])));
+    assert_eq!(listen(&[425.0]).0, None);
 }
