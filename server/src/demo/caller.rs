@@ -55,13 +55,20 @@ enum CallError {
 impl CallError {
     /// Whether asking again cannot help.
     fn is_final(&self) -> bool {
-        let Self::Web(WebError::Refused { status, .. }) = self else { return matches!(self, Self::Answer) };
-        status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS && *status != StatusCode::REQUEST_TIMEOUT
+        let Self::Web(WebError::Refused { status, .. }) = self else {
+            return matches!(self, Self::Answer);
+        };
+        status.is_client_error()
+            && *status != StatusCode::TOO_MANY_REQUESTS
+            && *status != StatusCode::REQUEST_TIMEOUT
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Web(WebError::Refused { retry_after: Some(seconds), .. }) => Some(Duration::from_secs(*seconds)),
+            Self::Web(WebError::Refused {
+                retry_after: Some(seconds),
+                ..
+            }) => Some(Duration::from_secs(*seconds)),
             _ => None,
         }
     }
@@ -86,11 +93,15 @@ impl Caller {
             match self.publish(&mut rejoin).await {
                 Ok(session) => {
                     backoff = BACKOFF_FIRST;
-                    let told = told.get_or_insert_with(|| self.follow(rejoin.clone().unwrap_or_default()));
+                    let told =
+                        told.get_or_insert_with(|| self.follow(rejoin.clone().unwrap_or_default()));
                     let over = self.stay(&session, told).await;
                     self.lane.set_publisher(None);
                     if over {
-                        let _ = self.web.request(Method::DELETE, &session.location, &[], Bytes::new()).await;
+                        let _ = self
+                            .web
+                            .request(Method::DELETE, &session.location, &[], Bytes::new())
+                            .await;
                     }
                     session.publisher.close().await;
                     if over {
@@ -116,7 +127,10 @@ impl Caller {
         if let Some(token) = rejoin {
             let bearer = format!("Bearer {token}");
             let headers = [("authorization", bearer.as_str())];
-            let _ = self.web.request(Method::POST, "/api/call/leave", &headers, Bytes::new()).await;
+            let _ = self
+                .web
+                .request(Method::POST, "/api/call/leave", &headers, Bytes::new())
+                .await;
         }
         true
     }
@@ -127,7 +141,11 @@ impl Caller {
         match self.negotiate(&publisher, offer, rejoin).await {
             Ok(location) => {
                 self.lane.set_publisher(Some(Arc::clone(&publisher)));
-                Ok(Session { publisher, location, since: Instant::now() })
+                Ok(Session {
+                    publisher,
+                    location,
+                    since: Instant::now(),
+                })
             }
             Err(error) => {
                 publisher.close().await;
@@ -143,13 +161,27 @@ impl Caller {
         rejoin: &mut Option<String>,
     ) -> Result<String, CallError> {
         let bearer = format!("Bearer {}", rejoin.as_deref().unwrap_or(&self.invite));
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/sdp")];
-        let path = format!("/whip/shows/{}?name={}&topic=demo", self.show, self.name.replace(' ', "%20"));
-        let reply = self.web.request(Method::POST, &path, &headers, offer).await?.ok()?;
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/sdp"),
+        ];
+        let path = format!(
+            "/whip/shows/{}?name={}&topic=demo",
+            self.show,
+            self.name.replace(' ', "%20")
+        );
+        let reply = self
+            .web
+            .request(Method::POST, &path, &headers, offer)
+            .await?
+            .ok()?;
         if let Some(token) = reply.header("booth-rejoin") {
             *rejoin = Some(token.to_owned());
         }
-        let location = reply.header("location").ok_or(CallError::Answer)?.to_owned();
+        let location = reply
+            .header("location")
+            .ok_or(CallError::Answer)?
+            .to_owned();
         let answer = String::from_utf8(reply.body.to_vec()).map_err(|_| CallError::Answer)?;
         publisher.accept(answer).await?;
         Ok(location)
@@ -159,7 +191,10 @@ impl Caller {
     async fn stay(&self, session: &Session, told: &mut watch::Receiver<Told>) -> bool {
         let mut state = session.publisher.state();
         loop {
-            let dead = matches!(*state.borrow(), RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed);
+            let dead = matches!(
+                *state.borrow(),
+                RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed
+            );
             let known = *told.borrow();
             if known.ended {
                 return true;
@@ -179,19 +214,31 @@ impl Caller {
 
     /// Follows the caller's own stream, over losses, until the call has ended.
     fn follow(&self, token: String) -> watch::Receiver<Told> {
-        let (tx, rx) = watch::channel(Told { connected: true, ended: false });
+        let (tx, rx) = watch::channel(Told {
+            connected: true,
+            ended: false,
+        });
         let (web, lane, stop) = (self.web.clone(), Arc::clone(&self.lane), self.stop.clone());
         tokio::spawn(async move {
             let bearer = format!("Bearer {token}");
             let mut backoff = BACKOFF_FIRST;
             while !stop.is_cancelled() && !tx.is_closed() {
-                match web.stream("/api/call/events", &[("authorization", &bearer)]).await {
+                match web
+                    .stream("/api/call/events", &[("authorization", &bearer)])
+                    .await
+                {
                     Ok(body) => {
                         backoff = BACKOFF_FIRST;
                         read(body, &lane, &tx, &stop).await;
                     }
-                    Err(WebError::Refused { status: StatusCode::UNAUTHORIZED, .. }) => {
-                        tx.send_replace(Told { connected: false, ended: true });
+                    Err(WebError::Refused {
+                        status: StatusCode::UNAUTHORIZED,
+                        ..
+                    }) => {
+                        tx.send_replace(Told {
+                            connected: false,
+                            ended: true,
+                        });
                     }
                     Err(_) => {}
                 }
@@ -207,7 +254,12 @@ impl Caller {
 }
 
 /// Reads views until the stream ends or goes silent.
-async fn read(mut body: hyper::body::Incoming, lane: &Lane, tx: &watch::Sender<Told>, stop: &CancellationToken) {
+async fn read(
+    mut body: hyper::body::Incoming,
+    lane: &Lane,
+    tx: &watch::Sender<Told>,
+    stop: &CancellationToken,
+) {
     let mut pending = Vec::new();
     loop {
         let frame = tokio::select! {
@@ -216,7 +268,9 @@ async fn read(mut body: hyper::body::Incoming, lane: &Lane, tx: &watch::Sender<T
             frame = tokio::time::timeout(STREAM_DEAD, body.frame()) => frame,
         };
         let Ok(Some(Ok(frame))) = frame else { return };
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         pending.extend_from_slice(&data);
         // A view is a few kilobytes; more without a line's end is not one.
         if pending.len() > 1 << 20 {
@@ -224,10 +278,17 @@ async fn read(mut body: hyper::body::Incoming, lane: &Lane, tx: &watch::Sender<T
         }
         while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = pending.drain(..=end).collect();
-            let Some(json) = line.strip_prefix(b"data: ") else { continue };
-            let Ok(view) = serde_json::from_slice::<Value>(json) else { continue };
+            let Some(json) = line.strip_prefix(b"data: ") else {
+                continue;
+            };
+            let Ok(view) = serde_json::from_slice::<Value>(json) else {
+                continue;
+            };
             lane.set_full(view["video"] == "full");
-            let now = Told { connected: view["connected"] == true, ended: view["state"] == "ended" };
+            let now = Told {
+                connected: view["connected"] == true,
+                ended: view["state"] == "ended",
+            };
             tx.send_if_modified(|told| std::mem::replace(told, now) != now);
         }
     }

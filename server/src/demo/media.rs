@@ -50,18 +50,37 @@ impl Media {
         Self::cut(number, id, codec, args.audio_only, encoded)
     }
 
-    fn cut(number: u32, id: u8, codec: Codec, audio_only: bool, encoded: EncodedLoop) -> Result<Self, DemoError> {
+    fn cut(
+        number: u32,
+        id: u8,
+        codec: Codec,
+        audio_only: bool,
+        encoded: EncodedLoop,
+    ) -> Result<Self, DemoError> {
         let mut payloader: Box<dyn Payloader> = match codec {
             Codec::H264 => Box::<H264Payloader>::default(),
             _ => Box::<Vp8Payloader>::default(),
         };
         let mut video = Vec::new();
         for frame in encoded.video.iter().filter(|_| !audio_only) {
-            let payloads = payloader.payload(PAYLOAD, &frame.data).map_err(|e| DemoError::Media(e.to_string()))?;
-            video.push(Picture { at: of_90k(frame.at_90k), key: frame.key, payloads });
+            let payloads = payloader
+                .payload(PAYLOAD, &frame.data)
+                .map_err(|e| DemoError::Media(e.to_string()))?;
+            video.push(Picture {
+                at: of_90k(frame.at_90k),
+                key: frame.key,
+                payloads,
+            });
         }
         let codec = (!video.is_empty()).then_some(codec);
-        Ok(Self { number, id, codec, video, audio: encoded.audio, length: of_90k(encoded.length_90k) })
+        Ok(Self {
+            number,
+            id,
+            codec,
+            video,
+            audio: encoded.audio,
+            length: of_90k(encoded.length_90k),
+        })
     }
 
     /// RFC 6464 level of the sound at this place of the loop: a sine's RMS is 3 dB under its peak.

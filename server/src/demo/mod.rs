@@ -2,7 +2,11 @@
 //!
 //! Picture and sound come from [`booth_media::demo`], encoded once for each caller and sent in a loop by one pacing
 //! task. It uses nothing of the server but what every client may.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool: data on stdout, talk on stderr")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool: data on stdout, talk on stderr"
+)]
 
 mod caller;
 mod media;
@@ -85,10 +89,15 @@ pub struct Args {
 
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    #[error("no invite: set BOOTH_INVITE or name a file with --invite-file (see `booth invite create`)")]
+    #[error(
+        "no invite: set BOOTH_INVITE or name a file with --invite-file (see `booth invite create`)"
+    )]
     NoInvite,
     #[error("{path}: {source}", path = path.display())]
-    Invite { path: PathBuf, source: std::io::Error },
+    Invite {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Web(#[from] web::WebError),
     #[error("picture and sound could not be made: {0}")]
@@ -99,7 +108,10 @@ pub enum DemoError {
 
 /// Runs until all calls have ended, `--seconds` are over, or Ctrl-C.
 pub fn run(args: Args) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(publish(args)),
         Err(error) => Err(error.into()),
@@ -126,7 +138,11 @@ async fn publish(args: Args) -> Result<Ended, DemoError> {
     let invite: Arc<str> = invite(&args)?.into();
     let web = Web::new(&args.url, args.ca.as_deref())?;
     let stop = CancellationToken::new();
-    let bind: Arc<[IpAddr]> = if args.bind.is_empty() { own_addresses().into() } else { args.bind.clone().into() };
+    let bind: Arc<[IpAddr]> = if args.bind.is_empty() {
+        own_addresses().into()
+    } else {
+        args.bind.clone().into()
+    };
     let (mut pacer, mut callers) = (Pacer::new(args.mouth_log), JoinSet::new());
     eprintln!("encoding {} callers", args.callers);
     for media in encode(&args).await? {
@@ -176,18 +192,30 @@ async fn publish(args: Args) -> Result<Ended, DemoError> {
 /// The token, from a whole link too.
 fn invite(args: &Args) -> Result<String, DemoError> {
     let text = match &args.invite_file {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|source| DemoError::Invite { path: path.clone(), source })?,
+        Some(path) => std::fs::read_to_string(path).map_err(|source| DemoError::Invite {
+            path: path.clone(),
+            source,
+        })?,
         None => std::env::var("BOOTH_INVITE").map_err(|_| DemoError::NoInvite)?,
     };
     let token = text.trim();
-    let token = token.rsplit_once('#').map_or(token, |(_, fragment)| fragment);
-    if token.is_empty() { Err(DemoError::NoInvite) } else { Ok(token.to_owned()) }
+    let token = token
+        .rsplit_once('#')
+        .map_or(token, |(_, fragment)| fragment);
+    if token.is_empty() {
+        Err(DemoError::NoInvite)
+    } else {
+        Ok(token.to_owned())
+    }
 }
 
 /// The machine's first address, and loopback for a server that listens only there.
 fn own_addresses() -> Vec<IpAddr> {
-    let mut all: Vec<_> = crate::rtc::ports::addresses(None).into_iter().filter(IpAddr::is_ipv4).take(1).collect();
+    let mut all: Vec<_> = crate::rtc::ports::addresses(None)
+        .into_iter()
+        .filter(IpAddr::is_ipv4)
+        .take(1)
+        .collect();
     let loopback = IpAddr::from([127, 0, 0, 1]);
     if !all.contains(&loopback) {
         all.push(loopback);
@@ -204,7 +232,9 @@ async fn encode(args: &Args) -> Result<Vec<Media>, DemoError> {
         while next < args.callers && work.len() < 2 {
             let (args, number) = (args.clone(), args.first_id + next);
             next += 1;
-            work.spawn_blocking(move || Media::encode(number, u8::try_from(number % IDS).unwrap_or(0), &args));
+            work.spawn_blocking(move || {
+                Media::encode(number, u8::try_from(number % IDS).unwrap_or(0), &args)
+            });
         }
         match work.join_next().await {
             Some(Ok(media)) => made.push(media?),

@@ -47,11 +47,17 @@ impl Lane {
 
     pub fn set_publisher(&self, publisher: Option<Arc<Publisher>>) {
         self.fresh.store(true, Ordering::Release);
-        *self.publisher.lock().unwrap_or_else(PoisonError::into_inner) = publisher;
+        *self
+            .publisher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = publisher;
     }
 
     fn publisher(&self) -> Option<Arc<Publisher>> {
-        self.publisher.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.publisher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -79,7 +85,10 @@ pub(super) struct Pacer {
 
 impl Pacer {
     pub fn new(mouth_log: bool) -> Self {
-        Self { tracks: Vec::new(), mouth_log }
+        Self {
+            tracks: Vec::new(),
+            mouth_log,
+        }
     }
 
     pub fn add(&mut self, lane: Arc<Lane>) {
@@ -122,7 +131,9 @@ impl Pacer {
                 return;
             }
             let mouth_log = self.mouth_log;
-            let Some(track) = self.tracks.get_mut(i) else { continue };
+            let Some(track) = self.tracks.get_mut(i) else {
+                continue;
+            };
             if video {
                 if track.jump(at) {
                     track.say(mouth_log);
@@ -158,7 +169,10 @@ impl Track {
         let media = &self.lane.media;
         let count = u64::try_from(media.video.len()).unwrap_or(1).max(1);
         let (round, index) = (n / count, usize::try_from(n % count).unwrap_or(0));
-        let at = media.video.get(index).map_or(Duration::ZERO, |picture| picture.at);
+        let at = media
+            .video
+            .get(index)
+            .map_or(Duration::ZERO, |picture| picture.at);
         media.length * u32::try_from(round).unwrap_or(0) + at
     }
 
@@ -168,23 +182,39 @@ impl Track {
 
     /// Goes on at the next key frame when one is wanted and none is on its way. Picture and sound stay together.
     fn jump(&mut self, now: Instant) -> bool {
-        let Some(publisher) = self.lane.publisher() else { return false };
-        let asked = publisher.take_keyframe_wanted() || self.lane.fresh.swap(false, Ordering::AcqRel);
-        let fresh = self.key_at.is_some_and(|at| now.saturating_duration_since(at) < KEY_FRESH);
+        let Some(publisher) = self.lane.publisher() else {
+            return false;
+        };
+        let asked =
+            publisher.take_keyframe_wanted() || self.lane.fresh.swap(false, Ordering::AcqRel);
+        let fresh = self
+            .key_at
+            .is_some_and(|at| now.saturating_duration_since(at) < KEY_FRESH);
         if !asked || fresh {
             return false;
         }
         let media = &self.lane.media;
         let count = u64::try_from(media.video.len()).unwrap_or(1).max(1);
-        let is_key = |n: &u64| media.video.get(usize::try_from(n % count).unwrap_or(0)).is_some_and(|p| p.key);
-        let Some(next) = (self.video..self.video + count).find(is_key) else { return false };
+        let is_key = |n: &u64| {
+            media
+                .video
+                .get(usize::try_from(n % count).unwrap_or(0))
+                .is_some_and(|p| p.key)
+        };
+        let Some(next) = (self.video..self.video + count).find(is_key) else {
+            return false;
+        };
         self.need_key = true;
         if next == self.video {
             return false;
         }
-        let ahead = self.video_at(next).saturating_sub(self.video_at(self.video));
+        let ahead = self
+            .video_at(next)
+            .saturating_sub(self.video_at(self.video));
         let at = self.video_at(next);
-        let Some(epoch) = self.epoch.checked_sub(ahead) else { return false };
+        let Some(epoch) = self.epoch.checked_sub(ahead) else {
+            return false;
+        };
         (self.epoch, self.video) = (epoch, next);
         self.skipped += ahead;
         self.audio = u64::try_from(at.as_millis().div_ceil(AUDIO_PACKET.as_millis())).unwrap_or(0);
@@ -195,9 +225,17 @@ impl Track {
         let (at, n) = (self.video_at(self.video), self.video);
         self.video += 1;
         let lane = Arc::clone(&self.lane);
-        let Some(publisher) = lane.publisher() else { return };
+        let Some(publisher) = lane.publisher() else {
+            return;
+        };
         let count = u64::try_from(lane.media.video.len()).unwrap_or(1).max(1);
-        let Some(picture) = lane.media.video.get(usize::try_from(n % count).unwrap_or(0)) else { return };
+        let Some(picture) = lane
+            .media
+            .video
+            .get(usize::try_from(n % count).unwrap_or(0))
+        else {
+            return;
+        };
         if picture.key {
             (self.need_key, self.key_at) = (false, Some(Instant::now()));
         } else if self.need_key || !lane.full.load(Ordering::Acquire) {
@@ -225,9 +263,17 @@ impl Track {
         let (at, n) = (self.audio_at(), self.audio);
         self.audio += 1;
         let lane = Arc::clone(&self.lane);
-        let Some(publisher) = lane.publisher() else { return };
+        let Some(publisher) = lane.publisher() else {
+            return;
+        };
         let count = u64::try_from(lane.media.audio.len()).unwrap_or(1).max(1);
-        let Some(payload) = lane.media.audio.get(usize::try_from(n % count).unwrap_or(0)) else { return };
+        let Some(payload) = lane
+            .media
+            .audio
+            .get(usize::try_from(n % count).unwrap_or(0))
+        else {
+            return;
+        };
         let out = Outgoing {
             medium: Medium::Audio,
             sequence: self.audio_sequence,
@@ -247,8 +293,13 @@ impl Track {
         }
         let now = clock_gettime(ClockId::Monotonic);
         let now_ns = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
-        let age = Instant::now().saturating_duration_since(self.epoch).as_nanos();
-        let ahead = self.epoch.saturating_duration_since(Instant::now()).as_nanos();
+        let age = Instant::now()
+            .saturating_duration_since(self.epoch)
+            .as_nanos();
+        let ahead = self
+            .epoch
+            .saturating_duration_since(Instant::now())
+            .as_nanos();
         let signed = |ns: u128| i128::try_from(ns).unwrap_or(0);
         let zero = i64::try_from(now_ns - signed(age) + signed(ahead)).unwrap_or(0);
         let line = json!({

@@ -17,8 +17,8 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionState,
-    RTCSessionDescription,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
+    RTCPeerConnectionState, RTCSessionDescription,
 };
 
 use crate::rtc::engine::EngineError;
@@ -99,7 +99,11 @@ fn failed(e: impl std::fmt::Display) -> EngineError {
 
 impl Publisher {
     /// A publisher and its offer with all candidates. `video` is absent for who has no camera.
-    pub async fn offer(bind: &[IpAddr], audio: bool, video: Option<Codec>) -> Result<(Self, String), EngineError> {
+    pub async fn offer(
+        bind: &[IpAddr],
+        audio: bool,
+        video: Option<Codec>,
+    ) -> Result<(Self, String), EngineError> {
         let seen = Arc::new(Seen {
             gathering: watch::Sender::new(RTCIceGatheringState::New),
             state: watch::Sender::new(RTCPeerConnectionState::New),
@@ -125,7 +129,13 @@ impl Publisher {
             .await
             .map_err(|e| EngineError::Bind(e.to_string()))?;
         let connection: Arc<dyn PeerConnection> = Arc::new(connection);
-        let mut publisher = Self { connection, audio: None, video: None, level_id: None, seen };
+        let mut publisher = Self {
+            connection,
+            audio: None,
+            video: None,
+            level_id: None,
+            seen,
+        };
         match publisher.describe(audio, video).await {
             Ok(offer) => Ok((publisher, offer)),
             Err(e) => {
@@ -137,21 +147,38 @@ impl Publisher {
 
     async fn describe(&mut self, audio: bool, video: Option<Codec>) -> Result<String, EngineError> {
         if audio {
-            self.audio = Some(self.add(RtpCodecKind::Audio, codecs::opus(), codecs::OPUS_PAYLOAD_TYPE).await?);
+            self.audio = Some(
+                self.add(
+                    RtpCodecKind::Audio,
+                    codecs::opus(),
+                    codecs::OPUS_PAYLOAD_TYPE,
+                )
+                .await?,
+            );
         }
         if let Some(codec) = video {
             let parameters = match codec {
                 Codec::H264 => codecs::h264("42e01f"),
                 _ => codecs::vp8(),
             };
-            self.video = Some(self.add(RtpCodecKind::Video, parameters, codecs::VP8_PAYLOAD_TYPE).await?);
+            self.video = Some(
+                self.add(RtpCodecKind::Video, parameters, codecs::VP8_PAYLOAD_TYPE)
+                    .await?,
+            );
         }
         let offer = self.connection.create_offer(None).await.map_err(failed)?;
-        self.connection.set_local_description(offer).await.map_err(failed)?;
+        self.connection
+            .set_local_description(offer)
+            .await
+            .map_err(failed)?;
         let mut gathering = self.seen.gathering.subscribe();
         let complete = gathering.wait_for(|state| *state == RTCIceGatheringState::Complete);
         let _ = tokio::time::timeout(GATHER, complete).await;
-        let offer = self.connection.local_description().await.ok_or_else(|| failed("no offer was made"))?;
+        let offer = self
+            .connection
+            .local_description()
+            .await
+            .ok_or_else(|| failed("no offer was made"))?;
         self.level_id = sdp::extension_id(&offer.sdp, "audio", sdp::AUDIO_LEVEL_URI);
         Ok(offer.sdp)
     }
@@ -163,13 +190,23 @@ impl Publisher {
         payload_type: u8,
     ) -> Result<Local, EngineError> {
         let (track, ssrc) = stack::local_track(kind, codec, &kind.to_string())?;
-        self.connection.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await.map_err(failed)?;
-        Ok(Local { track, ssrc, payload_type })
+        self.connection
+            .add_track(Arc::clone(&track) as Arc<dyn TrackLocal>)
+            .await
+            .map_err(failed)?;
+        Ok(Local {
+            track,
+            ssrc,
+            payload_type,
+        })
     }
 
     pub async fn accept(&self, answer: String) -> Result<(), EngineError> {
         let answer = RTCSessionDescription::answer(answer).map_err(failed)?;
-        self.connection.set_remote_description(answer).await.map_err(failed)
+        self.connection
+            .set_remote_description(answer)
+            .await
+            .map_err(failed)
     }
 
     pub fn state(&self) -> watch::Receiver<RTCPeerConnectionState> {
@@ -188,7 +225,11 @@ impl Publisher {
 
     /// `false` when there is no such track any more.
     pub async fn send(&self, out: Outgoing) -> bool {
-        let local = if out.medium == Medium::Video { &self.video } else { &self.audio };
+        let local = if out.medium == Medium::Video {
+            &self.video
+        } else {
+            &self.audio
+        };
         let Some(local) = local else { return false };
         let mut header = rtp::Header {
             version: 2,
@@ -203,7 +244,14 @@ impl Publisher {
             // The upper bit says "voice".
             let _ = header.set_extension(id, Bytes::copy_from_slice(&[0x80 | (level & 0x7f)]));
         }
-        local.track.write_rtp(rtp::Packet { header, payload: out.payload }).await.is_ok()
+        local
+            .track
+            .write_rtp(rtp::Packet {
+                header,
+                payload: out.payload,
+            })
+            .await
+            .is_ok()
     }
 
     /// Sends RTCP bytes as they are, well-formed or not, protected like any other.

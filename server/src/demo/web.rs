@@ -32,7 +32,12 @@ pub enum WebError {
     #[error("{0}")]
     Tls(String),
     #[error("{status}: {reason}: {detail}")]
-    Refused { status: StatusCode, reason: String, detail: String, retry_after: Option<u64> },
+    Refused {
+        status: StatusCode,
+        reason: String,
+        detail: String,
+        retry_after: Option<u64>,
+    },
 }
 
 #[derive(Clone)]
@@ -67,8 +72,15 @@ impl Reply {
         }
         let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let text = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
-        let retry_after = self.header(header::RETRY_AFTER).and_then(|value| value.parse().ok());
-        Err(WebError::Refused { status: self.status, reason: text("reason"), detail: text("detail"), retry_after })
+        let retry_after = self
+            .header(header::RETRY_AFTER)
+            .and_then(|value| value.parse().ok());
+        Err(WebError::Refused {
+            status: self.status,
+            reason: text("reason"),
+            detail: text("detail"),
+            retry_after,
+        })
     }
 }
 
@@ -77,13 +89,21 @@ impl Web {
     pub fn new(url: &str, ca: Option<&std::path::Path>) -> Result<Self, WebError> {
         let bad = || WebError::Url(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| bad())?;
-        let host = uri.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_owned();
+        let host = uri
+            .host()
+            .ok_or_else(bad)?
+            .trim_matches(['[', ']'])
+            .to_owned();
         let (tls, default) = match uri.scheme_str() {
             Some("http") => (None, 80),
             Some("https") => (Some(connector(ca)?), 443),
             _ => return Err(bad()),
         };
-        Ok(Self { host, port: uri.port_u16().unwrap_or(default), tls })
+        Ok(Self {
+            host,
+            port: uri.port_u16().unwrap_or(default),
+            tls,
+        })
     }
 
     pub async fn request(
@@ -96,21 +116,37 @@ impl Web {
         let work = async {
             let response = self.send(method, path, headers, body.into()).await?;
             let (parts, body) = response.into_parts();
-            let body = Limited::new(body, BODY_MAX).collect().await.map_err(|_| WebError::Body)?.to_bytes();
-            Ok(Reply { status: parts.status, headers: parts.headers, body })
+            let body = Limited::new(body, BODY_MAX)
+                .collect()
+                .await
+                .map_err(|_| WebError::Body)?
+                .to_bytes();
+            Ok(Reply {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            })
         };
-        tokio::time::timeout(ANSWER, work).await.map_err(|_| WebError::Late)?
+        tokio::time::timeout(ANSWER, work)
+            .await
+            .map_err(|_| WebError::Late)?
     }
 
     /// A response whose body goes on.
     pub async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Result<Incoming, WebError> {
-        let sent = tokio::time::timeout(ANSWER, self.send(Method::GET, path, headers, Bytes::new()));
+        let sent =
+            tokio::time::timeout(ANSWER, self.send(Method::GET, path, headers, Bytes::new()));
         let response = sent.await.map_err(|_| WebError::Late)??;
         if response.status().is_success() {
             return Ok(response.into_body());
         }
         let (status, refused) = (response.status(), String::new());
-        Err(WebError::Refused { status, reason: refused, detail: String::new(), retry_after: None })
+        Err(WebError::Refused {
+            status,
+            reason: refused,
+            detail: String::new(),
+            retry_after: None,
+        })
     }
 
     async fn send(
@@ -122,28 +158,40 @@ impl Web {
     ) -> Result<http::Response<Incoming>, WebError> {
         let authority = format!("{}:{}", self.host, self.port);
         let reach = |e| WebError::Reach(authority.clone(), e);
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(reach)?;
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(reach)?;
         let _ = stream.set_nodelay(true);
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &authority);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &authority);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body)).map_err(|_| WebError::Url(path.to_owned()))?;
+        let request = request
+            .body(Full::new(body))
+            .map_err(|_| WebError::Url(path.to_owned()))?;
         match &self.tls {
             None => talk(stream, request).await,
             Some(tls) => {
-                let name = ServerName::try_from(self.host.clone()).map_err(|e| WebError::Tls(e.to_string()))?;
+                let name = ServerName::try_from(self.host.clone())
+                    .map_err(|e| WebError::Tls(e.to_string()))?;
                 talk(tls.connect(name, stream).await.map_err(reach)?, request).await
             }
         }
     }
 }
 
-async fn talk<S>(stream: S, request: Request<Full<Bytes>>) -> Result<http::Response<Incoming>, WebError>
+async fn talk<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+) -> Result<http::Response<Incoming>, WebError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the response's body.
     tokio::spawn(connection);
     Ok(sender.send_request(request).await?)
@@ -152,7 +200,9 @@ where
 fn connector(ca: Option<&std::path::Path>) -> Result<TlsConnector, WebError> {
     let bad = |e: &dyn std::fmt::Display| WebError::Tls(e.to_string());
     let Some(path) = ca else {
-        return Err(WebError::Tls("name the certificate to trust with --ca, for example data/tls/cert.pem".into()));
+        return Err(WebError::Tls(
+            "name the certificate to trust with --ca, for example data/tls/cert.pem".into(),
+        ));
     };
     let mut roots = rustls::RootCertStore::empty();
     for cert in CertificateDer::pem_file_iter(path).map_err(|e| bad(&e))? {

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use booth_core::{
-    Actor, Answer, Caller, CallerId, Command, Denied, Meta, ShowId, State as Board, TOPIC_MAX, Target, Text, TokenHash,
+    Actor, Answer, Caller, CallerId, Command, Denied, Meta, ShowId, State as Board, TOPIC_MAX,
+    Target, Text, TokenHash,
 };
 use http::{HeaderMap, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,10 @@ pub(super) async fn enter(
     let invite = token_hash(invite);
     let state = door.rooms.board.state();
     // An invite opens its own show only.
-    if state.invite_by_token(&invite).is_none_or(|known| known.show != show) {
+    if state
+        .invite_by_token(&invite)
+        .is_none_or(|known| known.show != show)
+    {
         return Err(Denied::InviteUnknown.into());
     }
     let id = CallerId::new(&secrets::new_id('c').map_err(|e| Problem::internal(&e))?)
@@ -100,13 +104,21 @@ pub(super) async fn enter(
         name: Text::name(name),
         topic: Text::scrub(topic, TOPIC_MAX),
     };
-    door.rooms.director.command(meta(Actor::Caller(id.clone())), command).await?;
+    door.rooms
+        .director
+        .command(meta(Actor::Caller(id.clone())), command)
+        .await?;
     Ok(Entered { caller: id, rejoin })
 }
 
 fn show_id(show: &str) -> Result<ShowId, Refused> {
-    ShowId::new(show)
-        .map_err(|e| Problem::new(StatusCode::NOT_FOUND, "SHOW_NOT_FOUND", format!("there is no such show: {e}")))
+    ShowId::new(show).map_err(|e| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "SHOW_NOT_FOUND",
+            format!("there is no such show: {e}"),
+        )
+    })
 }
 
 pub(super) async fn rejoin(
@@ -120,15 +132,29 @@ pub(super) async fn rejoin(
     let command = Command::Rejoin {
         rejoin: token,
         name: rejoin.name.as_deref().map(Text::name),
-        topic: rejoin.topic.as_deref().map(|topic| Text::scrub(topic, TOPIC_MAX)),
+        topic: rejoin
+            .topic
+            .as_deref()
+            .map(|topic| Text::scrub(topic, TOPIC_MAX)),
     };
-    let actor = known(&door.rooms.board.state(), &token).map(|caller| Actor::Caller(caller.id.clone()))?;
-    let Answer { target, .. } = door.rooms.director.command(meta(actor), command).await?.answer;
-    let Target::Caller(caller) = target else { return Err(Denied::RejoinUnknown.into()) };
+    let actor =
+        known(&door.rooms.board.state(), &token).map(|caller| Actor::Caller(caller.id.clone()))?;
+    let Answer { target, .. } = door
+        .rooms
+        .director
+        .command(meta(actor), command)
+        .await?
+        .answer;
+    let Target::Caller(caller) = target else {
+        return Err(Denied::RejoinUnknown.into());
+    };
     Ok((NO_STORE, Json(joined(&door, &caller, None)?)).into_response())
 }
 
-pub(super) async fn watch(State(door): State<Door>, headers: HeaderMap) -> Result<Response, Refused> {
+pub(super) async fn watch(
+    State(door): State<Door>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
     let caller = by_bearer(&door, &headers)?;
     Ok(events::stream(&door, caller))
 }
@@ -141,8 +167,14 @@ pub(super) async fn chat(
     let chat: Chat = body(request).await?;
     door.chatter(&id)?;
     let text = Text::scrub(&chat.text, booth_core::MESSAGE_MAX);
-    let command = Command::Chat { id: id.clone(), text };
-    door.rooms.director.command(meta(Actor::Caller(id)), command).await?;
+    let command = Command::Chat {
+        id: id.clone(),
+        text,
+    };
+    door.rooms
+        .director
+        .command(meta(Actor::Caller(id)), command)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -160,7 +192,10 @@ pub(super) async fn leave(
     // Beacons may come twice.
     if !caller.state.is_ended() {
         let id = caller.id.clone();
-        door.rooms.director.command(meta(Actor::Caller(id.clone())), Command::Leave { id }).await?;
+        door.rooms
+            .director
+            .command(meta(Actor::Caller(id.clone())), Command::Leave { id })
+            .await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -168,7 +203,10 @@ pub(super) async fn leave(
 fn joined(door: &Door, id: &CallerId, rejoin: Option<String>) -> Result<Joined, Refused> {
     let state = door.rooms.board.state();
     let caller = state.callers.get(id).ok_or(Denied::RejoinUnknown)?;
-    let title = state.shows.get(&caller.show).map(|show| show.title.as_str().to_owned());
+    let title = state
+        .shows
+        .get(&caller.show)
+        .map(|show| show.title.as_str().to_owned());
     Ok(Joined {
         caller: id.to_string(),
         rejoin,
@@ -182,12 +220,18 @@ fn joined(door: &Door, id: &CallerId, rejoin: Option<String>) -> Result<Joined, 
 const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 pub(super) fn meta(actor: Actor) -> Meta {
-    Meta { actor, request_id: None, expected_revision: None }
+    Meta {
+        actor,
+        request_id: None,
+        expected_revision: None,
+    }
 }
 
 /// The digest of the bearer token.
 pub(super) fn bearer(headers: &HeaderMap) -> Result<TokenHash, Refused> {
-    bearer_text(headers).map(token_hash).ok_or_else(|| Denied::RejoinUnknown.into())
+    bearer_text(headers)
+        .map(token_hash)
+        .ok_or_else(|| Denied::RejoinUnknown.into())
 }
 
 pub(super) fn bearer_text(headers: &HeaderMap) -> Option<&str> {
@@ -203,13 +247,18 @@ fn by_bearer(door: &Door, headers: &HeaderMap) -> Result<CallerId, Refused> {
 }
 
 fn known<'a>(state: &'a Board, token: &TokenHash) -> Result<&'a Caller, Refused> {
-    state.caller_by_rejoin(token).ok_or_else(|| Denied::RejoinUnknown.into())
+    state
+        .caller_by_rejoin(token)
+        .ok_or_else(|| Denied::RejoinUnknown.into())
 }
 
 /// Beacons send `text/plain`, so the content type says nothing here.
-async fn body<T: serde::de::DeserializeOwned>(request: Request<axum::body::Body>) -> Result<T, Refused> {
+async fn body<T: serde::de::DeserializeOwned>(
+    request: Request<axum::body::Body>,
+) -> Result<T, Refused> {
     let bytes = super::read(request.into_body(), BODY_MAX).await?;
-    serde_json::from_slice(&bytes).map_err(|e| Problem::bad(format!("the body is not what is expected: {e}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Problem::bad(format!("the body is not what is expected: {e}")))
 }
 
 async fn optional_body<T: serde::de::DeserializeOwned + Default>(
@@ -219,5 +268,6 @@ async fn optional_body<T: serde::de::DeserializeOwned + Default>(
     if bytes.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(&bytes).map_err(|e| Problem::bad(format!("the body is not what is expected: {e}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Problem::bad(format!("the body is not what is expected: {e}")))
 }

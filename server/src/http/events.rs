@@ -32,7 +32,12 @@ pub(super) fn stream(door: &Door, caller: CallerId) -> Response {
     (headers, Body::from_stream(ReceiverStream::new(rx))).into_response()
 }
 
-async fn follow(door: Door, caller: CallerId, tx: mpsc::Sender<Result<Bytes, Infallible>>, stop: CancellationToken) {
+async fn follow(
+    door: Door,
+    caller: CallerId,
+    tx: mpsc::Sender<Result<Bytes, Infallible>>,
+    stop: CancellationToken,
+) {
     // While somebody listens, the video rate is theirs to set.
     let _steering = door.rtc.steer(&caller);
     let (mut states, mut wants) = (door.rooms.board.follow(), door.rtc.wants());
@@ -42,15 +47,21 @@ async fn follow(door: Door, caller: CallerId, tx: mpsc::Sender<Result<Bytes, Inf
     let mut last: Option<CallView> = None;
     loop {
         // The room first, the view then: what is sent is always the newest.
-        let Ok(place) = tx.reserve().await else { return };
+        let Ok(place) = tx.reserve().await else {
+            return;
+        };
         let state = states.borrow_and_update().clone();
         let want = wants.borrow_and_update().get(&caller).copied();
-        let Some(known) = state.callers.get(&caller) else { return };
+        let Some(known) = state.callers.get(&caller) else {
+            return;
+        };
         let mut current = view(&state, known, want);
         current.rev = last.as_ref().map_or(0, |last| last.rev);
         if last.as_ref() != Some(&current) {
             current.rev += 1;
-            let Ok(json) = serde_json::to_string(&current) else { return };
+            let Ok(json) = serde_json::to_string(&current) else {
+                return;
+            };
             place.send(Ok(Bytes::from(format!("event: call\ndata: {json}\n\n"))));
             let over = current.ended.is_some();
             last = Some(current);

@@ -24,7 +24,10 @@ struct Bucket {
 
 impl Limiter {
     pub fn new(per_minute: u32) -> Self {
-        Self { per_minute: per_minute.max(1), buckets: Mutex::default() }
+        Self {
+            per_minute: per_minute.max(1),
+            buckets: Mutex::default(),
+        }
     }
 
     /// One attempt at `now`; a refusal says how long to wait. The machine itself is not limited: everything behind a
@@ -34,12 +37,18 @@ impl Limiter {
             return Ok(());
         }
         let key = group(address);
-        let (full, rate) = (f64::from(self.per_minute), f64::from(self.per_minute) / 60.0);
+        let (full, rate) = (
+            f64::from(self.per_minute),
+            f64::from(self.per_minute) / 60.0,
+        );
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= ADDRESSES_MAX && !buckets.contains_key(&key) {
             make_room(&mut buckets, now, full / rate);
         }
-        let bucket = buckets.entry(key).or_insert(Bucket { tokens: full, at: now });
+        let bucket = buckets.entry(key).or_insert(Bucket {
+            tokens: full,
+            at: now,
+        });
         let refill = now.saturating_duration_since(bucket.at).as_secs_f64() * rate;
         (bucket.tokens, bucket.at) = ((bucket.tokens + refill).min(full), now);
         if bucket.tokens >= 1.0 {
@@ -52,9 +61,13 @@ impl Limiter {
 
 /// Forgets those that are full again, and if that is not enough the older half: seldom, so it may take its time.
 fn make_room(buckets: &mut BTreeMap<IpAddr, Bucket>, now: Instant, full_after_s: f64) {
-    buckets.retain(|_, bucket| now.saturating_duration_since(bucket.at).as_secs_f64() < full_after_s);
+    buckets
+        .retain(|_, bucket| now.saturating_duration_since(bucket.at).as_secs_f64() < full_after_s);
     if buckets.len() >= ADDRESSES_MAX {
-        let mut seen: Vec<_> = buckets.iter().map(|(ip, bucket)| (bucket.at, *ip)).collect();
+        let mut seen: Vec<_> = buckets
+            .iter()
+            .map(|(ip, bucket)| (bucket.at, *ip))
+            .collect();
         seen.sort_unstable();
         for (_, ip) in &seen[..seen.len() / 2] {
             buckets.remove(ip);
@@ -79,7 +92,10 @@ pub(super) fn client(peer: IpAddr, forwarded: Option<&str>, trusted: &[IpAddr]) 
     if !trusted.contains(&peer) {
         return peer;
     }
-    let said = forwarded.into_iter().flat_map(|list| list.rsplit(',')).map(|ip| ip.trim().parse::<IpAddr>());
+    let said = forwarded
+        .into_iter()
+        .flat_map(|list| list.rsplit(','))
+        .map(|ip| ip.trim().parse::<IpAddr>());
     for ip in said {
         match ip.map(|ip| ip.to_canonical()) {
             Ok(ip) if trusted.contains(&ip) => {}
@@ -109,8 +125,14 @@ mod tests {
         let wait = limiter.take(ip("192.0.2.1"), now).unwrap_err();
         assert!(wait <= Duration::from_secs(1));
         limiter.take(ip("192.0.2.2"), now).unwrap();
-        limiter.take(ip("192.0.2.1"), now + Duration::from_secs(1)).unwrap();
-        assert!(limiter.take(ip("192.0.2.1"), now + Duration::from_secs(1)).is_err());
+        limiter
+            .take(ip("192.0.2.1"), now + Duration::from_secs(1))
+            .unwrap();
+        assert!(
+            limiter
+                .take(ip("192.0.2.1"), now + Duration::from_secs(1))
+                .is_err()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -137,10 +159,22 @@ mod tests {
     #[test]
     fn only_a_trusted_proxy_is_believed() {
         let proxy = ip("10.0.0.1");
-        assert_eq!(client(ip("192.0.2.1"), Some("203.0.113.5"), &[proxy]), ip("192.0.2.1"));
-        assert_eq!(client(proxy, Some("198.51.100.7, 203.0.113.5"), &[proxy]), ip("203.0.113.5"));
-        assert_eq!(client(proxy, Some("203.0.113.5, 10.0.0.1"), &[proxy]), ip("203.0.113.5"));
-        assert_eq!(client(proxy, Some("203.0.113.5, nonsense"), &[proxy]), proxy);
+        assert_eq!(
+            client(ip("192.0.2.1"), Some("203.0.113.5"), &[proxy]),
+            ip("192.0.2.1")
+        );
+        assert_eq!(
+            client(proxy, Some("198.51.100.7, 203.0.113.5"), &[proxy]),
+            ip("203.0.113.5")
+        );
+        assert_eq!(
+            client(proxy, Some("203.0.113.5, 10.0.0.1"), &[proxy]),
+            ip("203.0.113.5")
+        );
+        assert_eq!(
+            client(proxy, Some("203.0.113.5, nonsense"), &[proxy]),
+            proxy
+        );
         assert_eq!(client(proxy, None, &[proxy]), proxy);
     }
 }

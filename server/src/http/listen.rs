@@ -51,12 +51,20 @@ impl Connections {
     /// The proxy in front has everybody's connections.
     fn enter(&self, address: IpAddr, trusted: bool) -> Option<Place> {
         self.with(|open| {
-            let (all, of_address) = (open.values().sum::<usize>(), open.get(&address).copied().unwrap_or(0));
-            if all >= OPEN_MAX || (of_address >= OPEN_PER_ADDRESS && !trusted && !address.is_loopback()) {
+            let (all, of_address) = (
+                open.values().sum::<usize>(),
+                open.get(&address).copied().unwrap_or(0),
+            );
+            if all >= OPEN_MAX
+                || (of_address >= OPEN_PER_ADDRESS && !trusted && !address.is_loopback())
+            {
                 return None;
             }
             *open.entry(address).or_default() += 1;
-            Some(Place { connections: self.clone(), address })
+            Some(Place {
+                connections: self.clone(),
+                address,
+            })
         })
     }
 
@@ -113,7 +121,12 @@ pub(super) async fn run(
             tracing::debug!(%address, "too many connections");
             continue;
         };
-        let (tls, router, trusted, shutdown) = (tls.clone(), router.clone(), Arc::clone(&trusted), shutdown.clone());
+        let (tls, router, trusted, shutdown) = (
+            tls.clone(),
+            router.clone(),
+            Arc::clone(&trusted),
+            shutdown.clone(),
+        );
         tasks.spawn(async move {
             let _place = place;
             let _ = stream.set_nodelay(true);
@@ -133,7 +146,9 @@ async fn one(
     trusted: Arc<[IpAddr]>,
     shutdown: CancellationToken,
 ) {
-    let Some(tls) = tls else { return talk(stream, router, address, trusted, shutdown).await };
+    let Some(tls) = tls else {
+        return talk(stream, router, address, trusted, shutdown).await;
+    };
     match tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(stream)).await {
         Ok(Ok(stream)) => talk(stream, router, address, trusted, shutdown).await,
         Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS handshake"),
@@ -141,22 +156,35 @@ async fn one(
     }
 }
 
-async fn talk<S>(stream: S, router: Router, address: IpAddr, trusted: Arc<[IpAddr]>, shutdown: CancellationToken)
-where
+async fn talk<S>(
+    stream: S,
+    router: Router,
+    address: IpAddr,
+    trusted: Arc<[IpAddr]>,
+    shutdown: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |mut request: http::Request<Incoming>| {
-        let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        let forwarded = request
+            .headers()
+            .get("x-forwarded-for")
+            .and_then(|value| value.to_str().ok());
         let client = Client(limit::client(address, forwarded, &trusted));
         request.extensions_mut().insert(client);
         let router = router.clone();
         async move {
-            let answer: Result<_, Infallible> = router.oneshot(request.map(axum::body::Body::new)).await;
+            let answer: Result<_, Infallible> =
+                router.oneshot(request.map(axum::body::Body::new)).await;
             answer
         }
     });
     let mut http1 = hyper::server::conn::http1::Builder::new();
-    http1.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER).max_headers(64);
+    http1
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(BUFFER)
+        .max_headers(64);
     let mut connection = std::pin::pin!(http1.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         // Errors are the client's: it left, or spoke something else.

@@ -90,8 +90,15 @@ impl Door {
 
 fn allowed(taken: Result<(), Duration>) -> Result<(), Problem> {
     taken.map_err(|wait| {
-        let seconds = u32::try_from(wait.as_secs()).unwrap_or(60).saturating_add(1);
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "too many attempts: wait a little").after(seconds)
+        let seconds = u32::try_from(wait.as_secs())
+            .unwrap_or(60)
+            .saturating_add(1);
+        Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "RATE_LIMITED",
+            "too many attempts: wait a little",
+        )
+        .after(seconds)
     })
 }
 
@@ -120,8 +127,16 @@ pub async fn serve(
 
 fn router(door: Door) -> Router {
     let whip = Router::new()
-        .route("/whip/shows/{show}", post(whip::publish).options(whip::options))
-        .route("/whip/sessions/{session}", axum::routing::patch(whip::patch).delete(whip::delete).options(whip::options))
+        .route(
+            "/whip/shows/{show}",
+            post(whip::publish).options(whip::options),
+        )
+        .route(
+            "/whip/sessions/{session}",
+            axum::routing::patch(whip::patch)
+                .delete(whip::delete)
+                .options(whip::options),
+        )
         .layer(middleware::map_response(|mut response: Response| async {
             whip::cross_origin(response.headers_mut());
             response
@@ -140,7 +155,11 @@ fn router(door: Door) -> Router {
         .merge(whip)
         .fallback(|| async { Problem::not_found("there is nothing here") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST", "this method does not apply here")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "BAD_REQUEST",
+                "this method does not apply here",
+            )
         })
         .layer(middleware::from_fn(guard))
         .with_state(door)
@@ -150,7 +169,13 @@ fn router(door: Door) -> Router {
 async fn guard(request: Request, next: Next) -> Response {
     let path = logged(request.uri().path());
     let method = request.method().clone();
-    let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "BAD_REQUEST", "the request took too long");
+    let late = || {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "BAD_REQUEST",
+            "the request took too long",
+        )
+    };
     let answered = tokio::time::timeout(ANSWER, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| late().into_response());
     tracing::debug!(%method, path, status = response.status().as_u16(), "http");

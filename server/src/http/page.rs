@@ -18,7 +18,11 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 macro_rules! asset {
     ($name:literal, $kind:expr) => {
-        Asset { name: $name, kind: $kind, data: include_bytes!(concat!("../../../web-join/", $name)) }
+        Asset {
+            name: $name,
+            kind: $kind,
+            data: include_bytes!(concat!("../../../web-join/", $name)),
+        }
     };
 }
 

@@ -31,7 +31,12 @@ struct Body<'a> {
 
 impl Problem {
     pub fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, reason, detail: detail.into(), retry_after: None }
+        Self {
+            status,
+            reason,
+            detail: detail.into(),
+            retry_after: None,
+        }
     }
 
     pub fn bad(detail: impl Into<String>) -> Self {
@@ -43,7 +48,11 @@ impl Problem {
     }
 
     pub fn too_large(most: usize) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BAD_REQUEST", format!("the body is larger than {most} bytes"))
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "BAD_REQUEST",
+            format!("the body is larger than {most} bytes"),
+        )
     }
 
     pub fn media_type(wanted: &str) -> Self {
@@ -72,7 +81,10 @@ impl IntoResponse for Problem {
         };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -95,7 +107,12 @@ impl From<Denied> for Problem {
             DeniedKind::NotAllowed => (StatusCode::FORBIDDEN, None),
             DeniedKind::Unauthenticated => (StatusCode::UNAUTHORIZED, None),
         };
-        Self { status, reason: denied.reason(), detail: denied.to_string(), retry_after }
+        Self {
+            status,
+            reason: denied.reason(),
+            detail: denied.to_string(),
+            retry_after,
+        }
     }
 }
 
@@ -105,9 +122,11 @@ impl From<CommandError> for Problem {
         match error {
             CommandError::Denied(denied) => denied.into(),
             // What the disk says is the operators' business.
-            CommandError::Ledger(_) => {
-                Self::unavailable("LEDGER_READ_ONLY", "the server cannot save anything now: try again later", 30)
-            }
+            CommandError::Ledger(_) => Self::unavailable(
+                "LEDGER_READ_ONLY",
+                "the server cannot save anything now: try again later",
+                30,
+            ),
             CommandError::Busy => Self::unavailable("SERVER_FULL", detail, 1),
             CommandError::Stopping => Self::unavailable("STOPPING", detail, 2),
         }
@@ -124,7 +143,11 @@ impl From<EngineError> for Problem {
             }
             EngineError::Failed(detail) => {
                 tracing::warn!(%detail, "a caller cannot connect");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the session could not be set up")
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "INTERNAL",
+                    "the session could not be set up",
+                )
             }
         }
     }
@@ -133,7 +156,11 @@ impl From<EngineError> for Problem {
 impl From<SdpError> for Problem {
     fn from(error: SdpError) -> Self {
         match error {
-            SdpError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BAD_REQUEST", error.to_string()),
+            SdpError::TooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "BAD_REQUEST",
+                error.to_string(),
+            ),
             _ => Self::bad(error.to_string()),
         }
     }
@@ -155,8 +182,12 @@ impl From<PatchError> for Problem {
         let detail = error.to_string();
         match error {
             PatchError::NotFound => Self::not_found(detail),
-            PatchError::NoMatch => Self::new(StatusCode::PRECONDITION_REQUIRED, "BAD_REQUEST", detail),
-            PatchError::Mismatch => Self::new(StatusCode::PRECONDITION_FAILED, "BAD_REQUEST", detail),
+            PatchError::NoMatch => {
+                Self::new(StatusCode::PRECONDITION_REQUIRED, "BAD_REQUEST", detail)
+            }
+            PatchError::Mismatch => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "BAD_REQUEST", detail)
+            }
             PatchError::Sdp(error) => error.into(),
             PatchError::Engine(error) => error.into(),
             PatchError::Secret(error) => Self::internal(&error),
@@ -167,6 +198,10 @@ impl From<PatchError> for Problem {
 impl Problem {
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a caller's request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the server could not do that")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "the server could not do that",
+        )
     }
 }

@@ -32,7 +32,10 @@ struct Well;
 
 impl SystemView for Well {
     fn ledger(&self) -> LedgerStatus {
-        LedgerStatus { writable: true, ..LedgerStatus::default() }
+        LedgerStatus {
+            writable: true,
+            ..LedgerStatus::default()
+        }
     }
     fn units(&self) -> Vec<UnitStatus> {
         Vec::new()
@@ -69,11 +72,19 @@ impl Site {
         let board = Board::new(State::default(), Vec::new());
         let ledger = Arc::new(booth_store::Ledger::memory().ledger);
         let stop = CancellationToken::new();
-        let (director, mut effects, _) =
-            director::start(State::default(), board.clone(), ledger, clock, stop.child_token());
+        let (director, mut effects, _) = director::start(
+            State::default(),
+            board.clone(),
+            ledger,
+            clock,
+            stop.child_token(),
+        );
         tokio::spawn(async move { while effects.recv().await.is_some() {} });
         for command in State::initial(None, &[]) {
-            director.command(super::calls::meta(Actor::System), command).await.unwrap();
+            director
+                .command(super::calls::meta(Actor::System), command)
+                .await
+                .unwrap();
         }
         let rooms = Rooms {
             config: Arc::new(config),
@@ -95,7 +106,14 @@ impl Site {
         let (r, s, door) = (rooms.clone(), stop.clone(), rtc.clone());
         let served = tokio::spawn(async move { super::serve(r, door, listener, s).await.unwrap() });
         let web = Web::new(&format!("http://{address}"), None).unwrap();
-        Self { rooms, rtc, web, address, stop, served }
+        Self {
+            rooms,
+            rtc,
+            web,
+            address,
+            stop,
+            served,
+        }
     }
 
     /// A link for any number of callers; its token.
@@ -118,26 +136,45 @@ impl Site {
     pub fn system(&self, command: Command) -> impl Future<Output = ()> {
         let director = self.rooms.director.clone();
         async move {
-            director.command(super::calls::meta(Actor::System), command).await.unwrap();
+            director
+                .command(super::calls::meta(Actor::System), command)
+                .await
+                .unwrap();
         }
     }
 
     pub async fn join(&self, invite: &str, name: &str) -> (CallerId, String) {
-        let body = serde_json::json!({"show": "main", "invite": invite, "name": name, "topic": "t"});
+        let body =
+            serde_json::json!({"show": "main", "invite": invite, "name": name, "topic": "t"});
         let reply = self.post("/api/join", &[], body.to_string()).await;
         assert_eq!(reply.status, 201, "{:?}", reply.body);
         let joined: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
-        (CallerId::new(joined["caller"].as_str().unwrap()).unwrap(), joined["rejoin"].as_str().unwrap().to_owned())
+        (
+            CallerId::new(joined["caller"].as_str().unwrap()).unwrap(),
+            joined["rejoin"].as_str().unwrap().to_owned(),
+        )
     }
 
-    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
-        self.web.request(Method::POST, path, headers, body).await.unwrap()
+    pub async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        self.web
+            .request(Method::POST, path, headers, body)
+            .await
+            .unwrap()
     }
 
     pub async fn whip(&self, token: &str, offer: &str) -> Reply {
         let bearer = format!("Bearer {token}");
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/sdp")];
-        self.post("/whip/shows/main", &headers, offer.to_owned()).await
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/sdp"),
+        ];
+        self.post("/whip/shows/main", &headers, offer.to_owned())
+            .await
     }
 
     /// Waits until the state is so.
@@ -147,7 +184,10 @@ impl Site {
         let place = std::panic::Location::caller();
         async move {
             let found = tokio::time::timeout(PATIENCE, states.wait_for(|state| what(state))).await;
-            found.unwrap_or_else(|_| panic!("never so: {place}")).unwrap().clone()
+            found
+                .unwrap_or_else(|_| panic!("never so: {place}"))
+                .unwrap()
+                .clone()
         }
     }
 }
@@ -159,15 +199,27 @@ impl Drop for Site {
 }
 
 /// A publisher that is connected to the site, and its session's path.
-pub async fn publish(site: &Site, token: &str, audio: bool, video: Option<Codec>) -> (Publisher, String) {
+pub async fn publish(
+    site: &Site,
+    token: &str,
+    audio: bool,
+    video: Option<Codec>,
+) -> (Publisher, String) {
     let (publisher, offer) = Publisher::offer(&[LOCAL], audio, video).await.unwrap();
     let reply = site.whip(token, &offer).await;
     assert_eq!(reply.status, 201, "{:?}", reply.body);
     let location = reply.header("location").unwrap().to_owned();
-    publisher.accept(String::from_utf8(reply.body.to_vec()).unwrap()).await.unwrap();
+    publisher
+        .accept(String::from_utf8(reply.body.to_vec()).unwrap())
+        .await
+        .unwrap();
     let mut state = publisher.state();
-    let connected = state.wait_for(|s| *s == webrtc::peer_connection::RTCPeerConnectionState::Connected);
-    tokio::time::timeout(PATIENCE, connected).await.expect("never connected").unwrap();
+    let connected =
+        state.wait_for(|s| *s == webrtc::peer_connection::RTCPeerConnectionState::Connected);
+    tokio::time::timeout(PATIENCE, connected)
+        .await
+        .expect("never connected")
+        .unwrap();
     (publisher, location)
 }
 

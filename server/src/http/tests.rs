@@ -14,18 +14,26 @@ use crate::demo::web::{Reply, Web};
 const SDP: (&str, &str) = ("content-type", "application/sdp");
 
 async fn offer() -> (Publisher, String) {
-    Publisher::offer(&[LOCAL], true, Some(Codec::Vp8)).await.unwrap()
+    Publisher::offer(&[LOCAL], true, Some(Codec::Vp8))
+        .await
+        .unwrap()
 }
 
 #[track_caller]
 fn refused(reply: &Reply, status: u16, reason: &str) {
     assert_eq!(reply.status.as_u16(), status, "{:?}", reply.body);
-    assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        reply.header("content-type"),
+        Some("application/problem+json")
+    );
     let problem: Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(problem["type"], "about:blank");
     assert_eq!(problem["status"], status);
     assert_eq!(problem["reason"], reason);
-    assert!(!problem["detail"].as_str().unwrap().is_empty() && !problem["title"].as_str().unwrap().is_empty());
+    assert!(
+        !problem["detail"].as_str().unwrap().is_empty()
+            && !problem["title"].as_str().unwrap().is_empty()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,13 +53,22 @@ async fn whip_answers_as_rfc_9725_says() {
     assert_eq!(reply.header("content-type"), Some("application/sdp"));
     assert_eq!(reply.header("booth-caller"), Some(caller.as_str()));
     assert_eq!(reply.header("booth-rejoin"), None);
-    assert_eq!(reply.header("link"), Some("<stun:stun.example.org:3478>; rel=\"ice-server\""));
+    assert_eq!(
+        reply.header("link"),
+        Some("<stun:stun.example.org:3478>; rel=\"ice-server\"")
+    );
     assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
     let answer = String::from_utf8(reply.body.to_vec()).unwrap();
     assert!(answer.contains("a=candidate:") && answer.contains("a=end-of-candidates"));
-    assert!(answer.contains("a=sendrecv"), "the return track is there from the start");
+    assert!(
+        answer.contains("a=sendrecv"),
+        "the return track is there from the start"
+    );
     let session = reply.header("location").unwrap().to_owned();
-    assert!(session.strip_prefix("/whip/sessions/").unwrap().len() >= 43, "{session}");
+    assert!(
+        session.strip_prefix("/whip/sessions/").unwrap().len() >= 43,
+        "{session}"
+    );
     let etag = reply.header("etag").unwrap().to_owned();
 
     let fragment = ("content-type", "application/trickle-ice-sdpfrag");
@@ -60,25 +77,70 @@ async fn whip_answers_as_rfc_9725_says() {
         let (web, session) = (site.web.clone(), session.clone());
         async move {
             let headers: Vec<_> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
-            web.request(Method::PATCH, &session, &headers, body).await.unwrap()
+            web.request(Method::PATCH, &session, &headers, body)
+                .await
+                .unwrap()
         }
     };
     let kind = (fragment.0, fragment.1.to_owned());
     refused(&patch(vec![kind.clone()], body).await, 428, "BAD_REQUEST");
-    refused(&patch(vec![kind.clone(), ("if-match", "\"other\"".into())], body).await, 412, "BAD_REQUEST");
-    refused(&patch(vec![(SDP.0, SDP.1.into()), ("if-match", etag.clone())], body).await, 415, "BAD_REQUEST");
-    refused(&patch(vec![kind.clone(), ("if-match", etag.clone())], "nonsense").await, 400, "BAD_REQUEST");
-    assert_eq!(patch(vec![kind.clone(), ("if-match", etag.clone())], body).await.status, 204);
+    refused(
+        &patch(vec![kind.clone(), ("if-match", "\"other\"".into())], body).await,
+        412,
+        "BAD_REQUEST",
+    );
+    refused(
+        &patch(
+            vec![(SDP.0, SDP.1.into()), ("if-match", etag.clone())],
+            body,
+        )
+        .await,
+        415,
+        "BAD_REQUEST",
+    );
+    refused(
+        &patch(vec![kind.clone(), ("if-match", etag.clone())], "nonsense").await,
+        400,
+        "BAD_REQUEST",
+    );
+    assert_eq!(
+        patch(vec![kind.clone(), ("if-match", etag.clone())], body)
+            .await
+            .status,
+        204
+    );
 
-    let options = site.web.request(Method::OPTIONS, &session, &[], "").await.unwrap();
+    let options = site
+        .web
+        .request(Method::OPTIONS, &session, &[], "")
+        .await
+        .unwrap();
     assert_eq!(options.status, 204);
     assert_eq!(options.header("accept-post"), Some("application/sdp"));
-    assert!(options.header("access-control-allow-methods").unwrap().contains("PATCH"));
-    assert!(options.header("access-control-allow-headers").unwrap().contains("authorization"));
+    assert!(
+        options
+            .header("access-control-allow-methods")
+            .unwrap()
+            .contains("PATCH")
+    );
+    assert!(
+        options
+            .header("access-control-allow-headers")
+            .unwrap()
+            .contains("authorization")
+    );
 
-    let delete = site.web.request(Method::DELETE, &session, &[], "").await.unwrap();
+    let delete = site
+        .web
+        .request(Method::DELETE, &session, &[], "")
+        .await
+        .unwrap();
     assert_eq!(delete.status, 200);
-    let again = site.web.request(Method::DELETE, &session, &[], "").await.unwrap();
+    let again = site
+        .web
+        .request(Method::DELETE, &session, &[], "")
+        .await
+        .unwrap();
     refused(&again, 404, "NOT_FOUND");
     publisher.close().await;
 }
@@ -90,14 +152,31 @@ async fn an_ice_restart_gets_new_credentials_and_a_new_etag() {
     let (publisher, session) = publish(&site, &rejoin, true, None).await;
     let body = "a=ice-ufrag:newufrag\r\na=ice-pwd:newpasswordnewpasswordnew\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n";
     let kind = ("content-type", "application/trickle-ice-sdpfrag");
-    let reply = site.web.request(Method::PATCH, &session, &[kind, ("if-match", "*")], body).await.unwrap();
+    let reply = site
+        .web
+        .request(Method::PATCH, &session, &[kind, ("if-match", "*")], body)
+        .await
+        .unwrap();
     assert_eq!(reply.status, 200, "{:?}", reply.body);
     assert_eq!(reply.header("content-type"), Some(kind.1));
     let fragment = String::from_utf8(reply.body.to_vec()).unwrap();
-    assert!(fragment.contains("a=ice-ufrag:") && fragment.contains("a=candidate:"), "{fragment}");
+    assert!(
+        fragment.contains("a=ice-ufrag:") && fragment.contains("a=candidate:"),
+        "{fragment}"
+    );
     let etag = reply.header("etag").unwrap().to_owned();
-    let candidate = "m=audio 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 4000 typ host\r\n";
-    let reply = site.web.request(Method::PATCH, &session, &[kind, ("if-match", &etag)], candidate).await.unwrap();
+    let candidate =
+        "m=audio 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 4000 typ host\r\n";
+    let reply = site
+        .web
+        .request(
+            Method::PATCH,
+            &session,
+            &[kind, ("if-match", &etag)],
+            candidate,
+        )
+        .await
+        .unwrap();
     assert_eq!(reply.status, 204, "{:?}", reply.body);
     assert!(site.rooms.board.state().callers.contains_key(&caller));
     publisher.close().await;
@@ -115,20 +194,49 @@ async fn whip_refuses_what_is_not_an_offer_and_who_is_not_let_in() {
     refused(&without, 401, "INVITE_UNKNOWN");
     assert_eq!(without.header("www-authenticate"), Some("Bearer"));
     refused(&site.whip("wrong", &offer).await, 401, "INVITE_UNKNOWN");
-    refused(&site.post(path, &[auth, ("content-type", "text/plain")], offer.clone()).await, 415, "BAD_REQUEST");
-    refused(&site.post("/whip/shows/other", &[auth, SDP], offer.clone()).await, 409, "CALLER_OTHER_SHOW");
+    refused(
+        &site
+            .post(path, &[auth, ("content-type", "text/plain")], offer.clone())
+            .await,
+        415,
+        "BAD_REQUEST",
+    );
+    refused(
+        &site
+            .post("/whip/shows/other", &[auth, SDP], offer.clone())
+            .await,
+        409,
+        "CALLER_OTHER_SHOW",
+    );
     refused(&site.whip(&rejoin, "hello").await, 400, "BAD_REQUEST");
-    refused(&site.whip(&rejoin, &"v=0\r\n".repeat(20_000)).await, 413, "BAD_REQUEST");
+    refused(
+        &site.whip(&rejoin, &"v=0\r\n".repeat(20_000)).await,
+        413,
+        "BAD_REQUEST",
+    );
     let many = format!("{offer}{}", "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(9));
     refused(&site.whip(&rejoin, &many).await, 400, "BAD_REQUEST");
     // Mangled offers: a clear error or an answer, never a hang, and the server goes on.
     for cut in [200, 400, 700, 1_000, 1_300, 1_700] {
         let reply = site.whip(&rejoin, &offer[..cut.min(offer.len())]).await;
-        assert!(reply.status.is_client_error() || reply.status == 201, "{:?}", reply.body);
+        assert!(
+            reply.status.is_client_error() || reply.status == 201,
+            "{:?}",
+            reply.body
+        );
     }
-    for (from, to) in [("a=fingerprint", "a=nothing"), ("opus/48000", "opus/4x000"), ("a=ice-pwd", "a=ice-pw"), ("a=mid:", "a=mod:")] {
+    for (from, to) in [
+        ("a=fingerprint", "a=nothing"),
+        ("opus/48000", "opus/4x000"),
+        ("a=ice-pwd", "a=ice-pw"),
+        ("a=mid:", "a=mod:"),
+    ] {
         let reply = site.whip(&rejoin, &offer.replace(from, to)).await;
-        assert!(reply.status.is_client_error() || reply.status == 201, "{from}: {:?}", reply.body);
+        assert!(
+            reply.status.is_client_error() || reply.status == 201,
+            "{from}: {:?}",
+            reply.body
+        );
     }
     assert_eq!(site.whip(&rejoin, &offer).await.status, 201);
     publisher.close().await;
@@ -145,7 +253,10 @@ async fn an_offer_without_candidates_is_answered_as_obs_needs_it() {
         .map(|line| format!("{line}\r\n"))
         .collect();
     // ffmpeg's muxer is the passive side.
-    for offer in [bare.clone(), bare.replace("a=setup:actpass", "a=setup:passive")] {
+    for offer in [
+        bare.clone(),
+        bare.replace("a=setup:actpass", "a=setup:passive"),
+    ] {
         let reply = site.whip(&rejoin, &offer).await;
         assert_eq!(reply.status, 201, "{:?}", reply.body);
         assert!(reply.header("location").is_some());
@@ -162,17 +273,30 @@ async fn an_invite_opens_the_whip_door_directly_and_a_new_session_replaces_the_o
     let (publisher, offer) = offer().await;
     let bearer = format!("Bearer {invite}");
     let headers = [("authorization", bearer.as_str()), SDP];
-    let reply = site.post("/whip/shows/main?name=Bob%20%E2%80%AE&topic=Trees", &headers, offer.clone()).await;
+    let reply = site
+        .post(
+            "/whip/shows/main?name=Bob%20%E2%80%AE&topic=Trees",
+            &headers,
+            offer.clone(),
+        )
+        .await;
     assert_eq!(reply.status, 201, "{:?}", reply.body);
     let caller = CallerId::new(reply.header("booth-caller").unwrap()).unwrap();
     let rejoin = reply.header("booth-rejoin").unwrap().to_owned();
     let first = reply.header("location").unwrap().to_owned();
     let known = site.rooms.board.state().callers[&caller].clone();
     // Bidirectional controls are scrubbed at the edge.
-    assert_eq!((known.name.as_str(), known.topic.as_str()), ("Bob", "Trees"));
+    assert_eq!(
+        (known.name.as_str(), known.topic.as_str()),
+        ("Bob", "Trees")
+    );
     let second = site.whip(&rejoin, &offer).await;
     assert_eq!(second.status, 201);
-    let gone = site.web.request(Method::DELETE, &first, &[], "").await.unwrap();
+    let gone = site
+        .web
+        .request(Method::DELETE, &first, &[], "")
+        .await
+        .unwrap();
     assert_eq!(gone.status, 404);
     refused(&site.whip(&invite, &offer).await, 401, "INVITE_USED_UP");
     publisher.close().await;
@@ -211,7 +335,11 @@ async fn the_session_closes_when_the_call_ends() {
     };
     tokio::time::timeout(PATIENCE, gone).await.unwrap();
     assert!(!wants.borrow_and_update().contains_key(&caller));
-    let gone = site.web.request(Method::DELETE, &session, &[], "").await.unwrap();
+    let gone = site
+        .web
+        .request(Method::DELETE, &session, &[], "")
+        .await
+        .unwrap();
     assert_eq!(gone.status, 404);
     let (other, offer) = offer().await;
     refused(&site.whip(&rejoin, &offer).await, 409, "CALLER_ENDED");
@@ -233,37 +361,91 @@ async fn a_caller_joins_comes_back_writes_and_leaves() {
     assert!(joined["ice_servers"].as_array().unwrap().is_empty());
     let rejoin = joined["rejoin"].as_str().unwrap().to_owned();
     let caller = CallerId::new(joined["caller"].as_str().unwrap()).unwrap();
-    assert_eq!(site.rooms.board.state().callers[&caller].name.as_str(), "Ann[31m");
+    assert_eq!(
+        site.rooms.board.state().callers[&caller].name.as_str(),
+        "Ann[31m"
+    );
 
-    refused(&site.post("/api/join", &[], body.to_string()).await, 401, "INVITE_USED_UP");
+    refused(
+        &site.post("/api/join", &[], body.to_string()).await,
+        401,
+        "INVITE_USED_UP",
+    );
     refused(&site.post("/api/join", &[], "{}").await, 400, "BAD_REQUEST");
-    refused(&site.post("/api/join", &[], vec![b' '; 20_000]).await, 413, "BAD_REQUEST");
+    refused(
+        &site.post("/api/join", &[], vec![b' '; 20_000]).await,
+        413,
+        "BAD_REQUEST",
+    );
     let bad = serde_json::json!({"show": "../..", "invite": "x"});
-    refused(&site.post("/api/join", &[], bad.to_string()).await, 404, "SHOW_NOT_FOUND");
+    refused(
+        &site.post("/api/join", &[], bad.to_string()).await,
+        404,
+        "SHOW_NOT_FOUND",
+    );
 
     let bearer = format!("Bearer {rejoin}");
     let auth = ("authorization", bearer.as_str());
-    let back = site.post("/api/rejoin", &[auth], r#"{"topic":"Birds"}"#).await;
+    let back = site
+        .post("/api/rejoin", &[auth], r#"{"topic":"Birds"}"#)
+        .await;
     assert_eq!(back.status, 200, "{:?}", back.body);
     let again: Value = serde_json::from_slice(&back.body).unwrap();
     assert_eq!(again["caller"], joined["caller"]);
     assert_eq!(again.get("rejoin"), None);
-    assert_eq!(site.rooms.board.state().callers[&caller].topic.as_str(), "Birds");
-    refused(&site.post("/api/rejoin", &[("authorization", "Bearer x")], "").await, 401, "REJOIN_UNKNOWN");
+    assert_eq!(
+        site.rooms.board.state().callers[&caller].topic.as_str(),
+        "Birds"
+    );
+    refused(
+        &site
+            .post("/api/rejoin", &[("authorization", "Bearer x")], "")
+            .await,
+        401,
+        "REJOIN_UNKNOWN",
+    );
 
-    assert_eq!(site.post("/api/call/chat", &[auth], r#"{"text":"hello"}"#).await.status, 204);
-    refused(&site.post("/api/call/chat", &[auth], r#"{"text":"\u0007"}"#).await, 400, "INVALID_ARGUMENT");
-    refused(&site.post("/api/call/chat", &[], r#"{"text":"x"}"#).await, 401, "REJOIN_UNKNOWN");
+    assert_eq!(
+        site.post("/api/call/chat", &[auth], r#"{"text":"hello"}"#)
+            .await
+            .status,
+        204
+    );
+    refused(
+        &site
+            .post("/api/call/chat", &[auth], r#"{"text":"\u0007"}"#)
+            .await,
+        400,
+        "INVALID_ARGUMENT",
+    );
+    refused(
+        &site.post("/api/call/chat", &[], r#"{"text":"x"}"#).await,
+        401,
+        "REJOIN_UNKNOWN",
+    );
 
     // As a beacon does: no header, and perhaps twice.
     let beacon = serde_json::json!({ "rejoin": rejoin }).to_string();
     for _ in 0..2 {
-        let left = site.post("/api/call/leave", &[("content-type", "text/plain")], beacon.clone()).await;
+        let left = site
+            .post(
+                "/api/call/leave",
+                &[("content-type", "text/plain")],
+                beacon.clone(),
+            )
+            .await;
         assert_eq!(left.status, 204);
     }
     let state = site.until(|s| s.callers[&caller].state.is_ended()).await;
-    assert_eq!(state.callers[&caller].state, CallerState::Ended(EndReason::Left));
-    refused(&site.post("/api/rejoin", &[auth], "").await, 409, "CALLER_ENDED");
+    assert_eq!(
+        state.callers[&caller].state,
+        CallerState::Ended(EndReason::Left)
+    );
+    refused(
+        &site.post("/api/rejoin", &[auth], "").await,
+        409,
+        "CALLER_ENDED",
+    );
 }
 
 /// Reads the stream up to the next view.
@@ -278,7 +460,9 @@ async fn next_view(body: &mut hyper::body::Incoming, pending: &mut String) -> Op
             }
             continue;
         }
-        let frame = tokio::time::timeout(PATIENCE, body.frame()).await.expect("the stream hangs")?;
+        let frame = tokio::time::timeout(PATIENCE, body.frame())
+            .await
+            .expect("the stream hangs")?;
         pending.push_str(std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap());
     }
 }
@@ -305,7 +489,8 @@ async fn the_callers_own_stream_tells_every_change_and_closes_with_the_call() {
     let moved = next_view(&mut body, &mut pending).await.unwrap();
     assert_eq!(moved["position"], 1);
     assert!(moved["rev"].as_u64() > view["rev"].as_u64());
-    site.post("/api/call/chat", &[auth], r#"{"text":"hello"}"#).await;
+    site.post("/api/call/chat", &[auth], r#"{"text":"hello"}"#)
+        .await;
     let said = next_view(&mut body, &mut pending).await.unwrap();
     assert_eq!(said["messages"][0]["from"], "you");
     assert_eq!(said["messages"][0]["text"], "hello");
@@ -315,8 +500,12 @@ async fn the_callers_own_stream_tells_every_change_and_closes_with_the_call() {
         publisher.send(super::testing::opus(n, 40)).await;
     }
     let state = site.until(|s| s.callers[&caller].link.is_up()).await;
-    let booth_core::Link::Up { session, .. } = state.callers[&caller].link else { unreachable!() };
-    site.rooms.hub.set_want(session, crate::relay::VideoWant::Full);
+    let booth_core::Link::Up { session, .. } = state.callers[&caller].link else {
+        unreachable!()
+    };
+    site.rooms
+        .hub
+        .set_want(session, crate::relay::VideoWant::Full);
     loop {
         let view = next_view(&mut body, &mut pending).await.unwrap();
         if view["video"] == "full" {
@@ -324,8 +513,13 @@ async fn the_callers_own_stream_tells_every_change_and_closes_with_the_call() {
         }
     }
     let reason = Text::scrub("not today", 200);
-    site.until(|s| s.callers[&caller].state == CallerState::Waiting).await;
-    site.system(Command::Reject { id: caller.clone(), reason }).await;
+    site.until(|s| s.callers[&caller].state == CallerState::Waiting)
+        .await;
+    site.system(Command::Reject {
+        id: caller.clone(),
+        reason,
+    })
+    .await;
     let mut last = Value::Null;
     while let Some(view) = next_view(&mut body, &mut pending).await {
         last = view;
@@ -339,21 +533,43 @@ async fn the_callers_own_stream_tells_every_change_and_closes_with_the_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_served_strictly() {
     let site = Site::start().await;
-    let get = async |path: &str, headers: &[(&str, &str)]| site.web.request(Method::GET, path, headers, "").await.unwrap();
+    let get = async |path: &str, headers: &[(&str, &str)]| {
+        site.web
+            .request(Method::GET, path, headers, "")
+            .await
+            .unwrap()
+    };
     let home = get("/", &[]).await;
-    assert_eq!((home.status.as_u16(), home.header("location")), (302, Some("/join/main")));
+    assert_eq!(
+        (home.status.as_u16(), home.header("location")),
+        (302, Some("/join/main"))
+    );
     let page = get("/join/main", &[]).await;
     assert_eq!(page.status, 200);
-    assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .contains("default-src 'none'")
+    );
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
-    assert_eq!(page.header("permissions-policy"), Some("camera=(self), microphone=(self), display-capture=()"));
+    assert_eq!(
+        page.header("permissions-policy"),
+        Some("camera=(self), microphone=(self), display-capture=()")
+    );
     assert_eq!(page.header("cache-control"), Some("no-cache"));
     let etag = page.header("etag").unwrap().to_owned();
-    assert_eq!(get("/join/main", &[("if-none-match", &etag)]).await.status, 304);
+    assert_eq!(
+        get("/join/main", &[("if-none-match", &etag)]).await.status,
+        304
+    );
     // Whatever the page names is there.
     let html = String::from_utf8(page.body.to_vec()).unwrap();
-    let named: Vec<_> = html.split('"').filter(|text| text.starts_with("/assets/")).map(str::to_owned).collect();
+    let named: Vec<_> = html
+        .split('"')
+        .filter(|text| text.starts_with("/assets/"))
+        .map(str::to_owned)
+        .collect();
     assert!(!named.is_empty());
     for path in named {
         assert_eq!(get(&path, &[]).await.status, 200, "{path}");
@@ -361,15 +577,26 @@ async fn the_page_is_served_strictly() {
     for module in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../web-join")).unwrap() {
         let name = module.unwrap().file_name().into_string().unwrap();
         if name.ends_with(".js") || name.ends_with(".css") {
-            assert_eq!(get(&format!("/assets/{name}"), &[]).await.status, 200, "{name}");
+            assert_eq!(
+                get(&format!("/assets/{name}"), &[]).await.status,
+                200,
+                "{name}"
+            );
         }
     }
-    refused(&get("/assets/..%2f..%2fCargo.toml", &[]).await, 404, "NOT_FOUND");
+    refused(
+        &get("/assets/..%2f..%2fCargo.toml", &[]).await,
+        404,
+        "NOT_FOUND",
+    );
     refused(&get("/nothing", &[]).await, 404, "NOT_FOUND");
     refused(&site.post("/join/main", &[], "").await, 405, "BAD_REQUEST");
     assert_eq!(get("/healthz", &[]).await.status, 200);
     let metrics = String::from_utf8(get("/metrics", &[]).await.body.to_vec()).unwrap();
-    assert!(metrics.contains("booth_callers{state=\"waiting\"} 0") && metrics.contains("booth_ledger_writable 1"));
+    assert!(
+        metrics.contains("booth_callers{state=\"waiting\"} 0")
+            && metrics.contains("booth_ledger_writable 1")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -380,14 +607,26 @@ async fn attempts_are_limited_by_the_address_a_trusted_proxy_names() {
     let site = Site::with(config, None).await;
     let from = ("x-forwarded-for", "203.0.113.5");
     for _ in 0..3 {
-        refused(&site.post("/api/rejoin", &[from], "").await, 401, "REJOIN_UNKNOWN");
+        refused(
+            &site.post("/api/rejoin", &[from], "").await,
+            401,
+            "REJOIN_UNKNOWN",
+        );
     }
     let limited = site.post("/api/rejoin", &[from], "").await;
     refused(&limited, 429, "RATE_LIMITED");
     assert!(limited.header("retry-after").is_some());
-    refused(&site.post("/whip/shows/main", &[from, SDP], "x").await, 429, "RATE_LIMITED");
+    refused(
+        &site.post("/whip/shows/main", &[from, SDP], "x").await,
+        429,
+        "RATE_LIMITED",
+    );
     let other = ("x-forwarded-for", "203.0.113.6");
-    refused(&site.post("/api/rejoin", &[other], "").await, 401, "REJOIN_UNKNOWN");
+    refused(
+        &site.post("/api/rejoin", &[other], "").await,
+        401,
+        "REJOIN_UNKNOWN",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -395,17 +634,33 @@ async fn a_connection_that_says_nothing_is_closed() {
     let site = Site::start().await;
     let mut silent = tokio::net::TcpStream::connect(site.address).await.unwrap();
     let mut slow = tokio::net::TcpStream::connect(site.address).await.unwrap();
-    slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        .await
+        .unwrap();
     for stream in [&mut silent, &mut slow] {
         let mut rest = Vec::new();
         let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
         assert!(ended.is_ok(), "still open");
     }
     let mut garbage = tokio::net::TcpStream::connect(site.address).await.unwrap();
-    garbage.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, b'\r', b'\n', b'\r', b'\n']).await.unwrap();
+    garbage
+        .write_all(&[
+            0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, b'\r', b'\n', b'\r', b'\n',
+        ])
+        .await
+        .unwrap();
     let mut rest = Vec::new();
-    let _ = tokio::time::timeout(PATIENCE, garbage.read_to_end(&mut rest)).await.unwrap();
-    assert_eq!(site.web.request(Method::GET, "/healthz", &[], "").await.unwrap().status, 200);
+    let _ = tokio::time::timeout(PATIENCE, garbage.read_to_end(&mut rest))
+        .await
+        .unwrap();
+    assert_eq!(
+        site.web
+            .request(Method::GET, "/healthz", &[], "")
+            .await
+            .unwrap()
+            .status,
+        200
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -424,8 +679,20 @@ async fn https_with_a_self_signed_certificate_serves_the_same_door() {
     };
     tokio::time::timeout(PATIENCE, made).await.unwrap();
     let secure = Web::new(&format!("https://{}", site.address), Some(&ca)).unwrap();
-    assert_eq!(secure.request(Method::GET, "/join/main", &[], "").await.unwrap().status, 200);
-    assert!(site.web.request(Method::GET, "/join/main", &[], "").await.is_err());
+    assert_eq!(
+        secure
+            .request(Method::GET, "/join/main", &[], "")
+            .await
+            .unwrap()
+            .status,
+        200
+    );
+    assert!(
+        site.web
+            .request(Method::GET, "/join/main", &[], "")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -433,10 +700,17 @@ async fn stopping_closes_streams_and_sessions_in_time() {
     let mut site = Site::start().await;
     let (_, rejoin) = site.join(&site.invite(None).await, "Ann").await;
     let bearer = format!("Bearer {rejoin}");
-    let mut body = site.web.stream("/api/call/events", &[("authorization", &bearer)]).await.unwrap();
+    let mut body = site
+        .web
+        .stream("/api/call/events", &[("authorization", &bearer)])
+        .await
+        .unwrap();
     let (publisher, _) = publish(&site, &rejoin, true, None).await;
     site.stop.cancel();
-    tokio::time::timeout(PATIENCE, &mut site.served).await.expect("the door stays open").unwrap();
+    tokio::time::timeout(PATIENCE, &mut site.served)
+        .await
+        .expect("the door stays open")
+        .unwrap();
     while let Ok(Some(Ok(_))) = tokio::time::timeout(PATIENCE, body.frame()).await {}
     assert_eq!(site.rtc.count(), 0);
     publisher.close().await;

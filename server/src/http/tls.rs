@@ -41,7 +41,9 @@ impl Tls {
     /// `None` when the door speaks plain HTTP.
     pub fn load(rooms: &Rooms) -> Result<Option<Self>, TlsError> {
         let config = Arc::clone(&rooms.config);
-        let Some(files) = Files::of(&config) else { return Ok(None) };
+        let Some(files) = Files::of(&config) else {
+            return Ok(None);
+        };
         let clock = rooms.clock;
         files.renew(&config, clock)?;
         let (tx, rx) = watch::channel(Arc::new(files.read()?));
@@ -55,7 +57,12 @@ impl Tls {
 }
 
 /// Reads the files again when they change; a bad pair leaves the one in use.
-async fn follow(files: Files, config: Arc<Config>, clock: Clock, tx: watch::Sender<Arc<ServerConfig>>) {
+async fn follow(
+    files: Files,
+    config: Arc<Config>,
+    clock: Clock,
+    tx: watch::Sender<Arc<ServerConfig>>,
+) {
     let mut seen = files.changed_at();
     loop {
         tokio::select! {
@@ -72,7 +79,9 @@ async fn follow(files: Files, config: Arc<Config>, clock: Clock, tx: watch::Send
         seen = now;
         match files.read() {
             Ok(config) => drop(tx.send_replace(Arc::new(config))),
-            Err(error) => tracing::warn!(%error, "the new certificate is not usable: the old one stays"),
+            Err(error) => {
+                tracing::warn!(%error, "the new certificate is not usable: the old one stays")
+            }
         }
     }
 }
@@ -89,7 +98,11 @@ impl Files {
     fn of(config: &Config) -> Option<Self> {
         let http = &config.http;
         if let (Some(cert), Some(key)) = (&http.tls_cert, &http.tls_key) {
-            return Some(Self { cert: cert.clone(), key: key.clone(), until: None });
+            return Some(Self {
+                cert: cert.clone(),
+                key: key.clone(),
+                until: None,
+            });
         }
         let dir = config.data.dir.join("tls");
         http.self_signed.then(|| Self {
@@ -104,14 +117,18 @@ impl Files {
     }
 
     fn read(&self) -> Result<ServerConfig, TlsError> {
-        let bad = |path: &Path, what: String| TlsError::File { path: path.to_owned(), what };
+        let bad = |path: &Path, what: String| TlsError::File {
+            path: path.to_owned(),
+            what,
+        };
         let chain = CertificateDer::pem_file_iter(&self.cert)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|e| bad(&self.cert, e.to_string()))?;
         if chain.is_empty() {
             return Err(bad(&self.cert, "there is no certificate in it".into()));
         }
-        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|e| bad(&self.key, e.to_string()))?;
+        let key =
+            PrivateKeyDer::from_pem_file(&self.key).map_err(|e| bad(&self.key, e.to_string()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -123,9 +140,13 @@ impl Files {
 
     /// Makes the self-signed certificate when there is none, or its end is near.
     fn renew(&self, config: &Config, clock: Clock) -> Result<(), TlsError> {
-        let Some(until) = &self.until else { return Ok(()) };
+        let Some(until) = &self.until else {
+            return Ok(());
+        };
         let now = clock.now();
-        let known = std::fs::read_to_string(until).ok().and_then(|text| text.trim().parse::<i64>().ok());
+        let known = std::fs::read_to_string(until)
+            .ok()
+            .and_then(|text| text.trim().parse::<i64>().ok());
         let there = self.cert.exists() && self.key.exists();
         if there && known.is_some_and(|known| known - now.0 > RENEW_DAYS * DAY_MS) {
             return Ok(());
@@ -133,7 +154,10 @@ impl Files {
         let end = Timestamp(now.0 + VALID_DAYS * DAY_MS);
         let (cert, key) = make(config, now, end)?;
         let dir = self.cert.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(dir).map_err(|e| TlsError::File { path: dir.to_owned(), what: e.to_string() })?;
+        std::fs::create_dir_all(dir).map_err(|e| TlsError::File {
+            path: dir.to_owned(),
+            what: e.to_string(),
+        })?;
         write(&self.key, &key)?;
         write(&self.cert, &cert)?;
         write(until, &end.0.to_string())
@@ -151,11 +175,18 @@ fn write(path: &Path, text: &str) -> Result<(), TlsError> {
         .open(&new)
         .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
         .and_then(|()| std::fs::rename(&new, path));
-    written.map_err(|e| TlsError::File { path: path.to_owned(), what: e.to_string() })
+    written.map_err(|e| TlsError::File {
+        path: path.to_owned(),
+        what: e.to_string(),
+    })
 }
 
 fn make(config: &Config, from: Timestamp, end: Timestamp) -> Result<(String, String), TlsError> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let mut names = vec![
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
     let base = address::join_base_url(config);
     if let Some(host) = host_of(&base).filter(|host| !names.contains(host)) {
         names.push(host);
@@ -181,7 +212,9 @@ fn host_of(url: &str) -> Option<String> {
     let authority = rest.split('/').next()?;
     let host = match authority.strip_prefix('[') {
         Some(six) => six.split(']').next()?,
-        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+        None => authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host),
     };
     (!host.is_empty()).then(|| host.to_owned())
 }
@@ -197,7 +230,11 @@ fn civil(days: i64) -> (i32, u8, u8) {
     let day = doy - (153 * mp + 2) / 5 + 1;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
     let year = yoe + era * 400 + i64::from(month <= 2);
-    (i32::try_from(year).unwrap_or(2_100), u8::try_from(month).unwrap_or(1), u8::try_from(day).unwrap_or(1))
+    (
+        i32::try_from(year).unwrap_or(2_100),
+        u8::try_from(month).unwrap_or(1),
+        u8::try_from(day).unwrap_or(1),
+    )
 }
 
 #[cfg(test)]
@@ -213,9 +250,18 @@ mod tests {
 
     #[test]
     fn hosts_come_out_of_links() {
-        assert_eq!(host_of("https://192.0.2.1:8080").as_deref(), Some("192.0.2.1"));
-        assert_eq!(host_of("https://[2001:db8::1]:8080/x").as_deref(), Some("2001:db8::1"));
-        assert_eq!(host_of("https://call.example.org").as_deref(), Some("call.example.org"));
+        assert_eq!(
+            host_of("https://192.0.2.1:8080").as_deref(),
+            Some("192.0.2.1")
+        );
+        assert_eq!(
+            host_of("https://[2001:db8::1]:8080/x").as_deref(),
+            Some("2001:db8::1")
+        );
+        assert_eq!(
+            host_of("https://call.example.org").as_deref(),
+            Some("call.example.org")
+        );
     }
 
     #[tokio::test]
@@ -235,7 +281,9 @@ mod tests {
         std::fs::write(files.until.as_ref().unwrap(), soon.to_string()).unwrap();
         files.renew(&config, clock).unwrap();
         assert_ne!(std::fs::read(&files.cert).unwrap(), first);
-        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&files.key).unwrap().permissions());
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(&files.key).unwrap().permissions(),
+        );
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -244,7 +292,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cert.pem");
         std::fs::write(&path, "nonsense").unwrap();
-        let files = Files { cert: path.clone(), key: path, until: None };
+        let files = Files {
+            cert: path.clone(),
+            key: path,
+            until: None,
+        };
         assert!(files.read().unwrap_err().to_string().contains("cert.pem"));
     }
 }

@@ -43,7 +43,10 @@ pub(super) struct Ended {
 pub(super) fn view(state: &State, caller: &Caller, want: Option<VideoWant>) -> CallView {
     let show = state.shows.get(&caller.show);
     let ended = match caller.state {
-        CallerState::Ended(reason) => Some(Ended { reason: ended(reason), note: caller.end_note.as_str().to_owned() }),
+        CallerState::Ended(reason) => Some(Ended {
+            reason: ended(reason),
+            note: caller.end_note.as_str().to_owned(),
+        }),
         _ => None,
     };
     CallView {
@@ -51,7 +54,9 @@ pub(super) fn view(state: &State, caller: &Caller, want: Option<VideoWant>) -> C
         state: state_name(caller.state),
         name: caller.name.as_str().to_owned(),
         topic: caller.topic.as_str().to_owned(),
-        show_title: show.map(|show| show.title.as_str().to_owned()).unwrap_or_default(),
+        show_title: show
+            .map(|show| show.title.as_str().to_owned())
+            .unwrap_or_default(),
         position: state.position(&caller.id).unwrap_or(0),
         waiting: show.map_or(0, |show| show.queue.len()),
         connected: caller.link.is_up(),
@@ -66,7 +71,11 @@ pub(super) fn view(state: &State, caller: &Caller, want: Option<VideoWant>) -> C
             .iter()
             .map(|message| Message {
                 at_ms: message.at.0,
-                from: if message.from.is_some() { "studio" } else { "you" },
+                from: if message.from.is_some() {
+                    "studio"
+                } else {
+                    "you"
+                },
                 text: message.text.as_str().to_owned(),
             })
             .collect(),

@@ -53,7 +53,11 @@ pub(super) async fn publish(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SDP));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    insert(headers, header::LOCATION, &format!("/whip/sessions/{}", opened.token));
+    insert(
+        headers,
+        header::LOCATION,
+        &format!("/whip/sessions/{}", opened.token),
+    );
     insert(headers, header::ETAG, &opened.etag);
     insert(headers, BOOTH_CALLER, caller.as_str());
     if let Some(rejoin) = rejoin {
@@ -74,10 +78,17 @@ fn admitted(door: &Door, show: &str, token: &str) -> Result<Option<CallerId>, Pr
     let hash = token_hash(token);
     if let Some(caller) = state.caller_by_rejoin(&hash) {
         if caller.state.is_ended() {
-            return Err(Denied::CallerEnded { caller: caller.id.clone() }.into());
+            return Err(Denied::CallerEnded {
+                caller: caller.id.clone(),
+            }
+            .into());
         }
         if caller.show.as_str() != show {
-            return Err(Denied::CallerOtherShow { caller: caller.id.clone(), show: caller.show.clone() }.into());
+            return Err(Denied::CallerOtherShow {
+                caller: caller.id.clone(),
+                show: caller.show.clone(),
+            }
+            .into());
         }
         return Ok(Some(caller.id.clone()));
     }
@@ -97,20 +108,31 @@ pub(super) async fn patch(
         return Err(Problem::not_found("there is no such session"));
     }
     content_type(request.headers(), FRAGMENT)?;
-    let if_match = request.headers().get(header::IF_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let if_match = request
+        .headers()
+        .get(header::IF_MATCH)
+        .and_then(|v| v.to_str().ok())
+        .map(str::to_owned);
     let body = super::read(request.into_body(), sdp::FRAGMENT_MAX).await?;
-    Ok(match door.rtc.patch(&token, if_match.as_deref(), &body).await? {
-        Patched::Trickled => StatusCode::NO_CONTENT.into_response(),
-        Patched::Restarted { etag, fragment } => {
-            let mut response = (StatusCode::OK, fragment).into_response();
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(FRAGMENT));
-            insert(response.headers_mut(), header::ETAG, &etag);
-            response
-        }
-    })
+    Ok(
+        match door.rtc.patch(&token, if_match.as_deref(), &body).await? {
+            Patched::Trickled => StatusCode::NO_CONTENT.into_response(),
+            Patched::Restarted { etag, fragment } => {
+                let mut response = (StatusCode::OK, fragment).into_response();
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static(FRAGMENT));
+                insert(response.headers_mut(), header::ETAG, &etag);
+                response
+            }
+        },
+    )
 }
 
-pub(super) async fn delete(State(door): State<Door>, Path(token): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn delete(
+    State(door): State<Door>,
+    Path(token): Path<String>,
+) -> Result<StatusCode, Problem> {
     if door.rtc.close(&token).await {
         Ok(StatusCode::OK)
     } else {
@@ -122,8 +144,14 @@ pub(super) async fn delete(State(door): State<Door>, Path(token): Path<String>) 
 pub(super) async fn options() -> Response {
     let headers = [
         (HeaderName::from_static("accept-post"), SDP),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "OPTIONS, POST, PATCH, DELETE"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match"),
+        (
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            "OPTIONS, POST, PATCH, DELETE",
+        ),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, if-match",
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
@@ -131,7 +159,10 @@ pub(super) async fn options() -> Response {
 
 /// Pages of other origins may publish: the bearer token is what lets them, and no cookie exists.
 pub(super) fn cross_origin(headers: &mut HeaderMap) {
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static("location, etag, link, retry-after, booth-rejoin, booth-caller"),
@@ -139,9 +170,16 @@ pub(super) fn cross_origin(headers: &mut HeaderMap) {
 }
 
 fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     let kind = given.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case(wanted) { Ok(()) } else { Err(Problem::media_type(wanted)) }
+    if kind.eq_ignore_ascii_case(wanted) {
+        Ok(())
+    } else {
+        Err(Problem::media_type(wanted))
+    }
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {

@@ -52,7 +52,11 @@ impl Default for Silence {
 impl Bus for Silence {
     async fn next(&mut self) -> Option<Frame> {
         self.0.tick().await;
-        Some(Frame { data: Bytes::from_static(&SILENT), advance: SAMPLES, marker: true })
+        Some(Frame {
+            data: Bytes::from_static(&SILENT),
+            advance: SAMPLES,
+            marker: true,
+        })
     }
 }
 

@@ -25,7 +25,10 @@ pub struct IceServer {
 #[derive(Debug, Clone)]
 enum Access {
     Open,
-    Password { username: String, password: Secret<String> },
+    Password {
+        username: String,
+        password: Secret<String>,
+    },
     /// coturn's `use-auth-secret`: name `expiry:user`, password HMAC-SHA1 of it.
     SharedSecret(Secret<String>),
 }
@@ -36,8 +39,15 @@ pub struct IceServers(Vec<(Vec<String>, Access)>);
 impl IceServers {
     pub fn load(servers: &[config::IceServer]) -> std::io::Result<Self> {
         let read = |path: &Path| -> std::io::Result<Secret<String>> {
-            let named = |e: std::io::Error| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-            Ok(Secret::new(std::fs::read_to_string(path).map_err(named)?.trim().to_owned()))
+            let named = |e: std::io::Error| {
+                std::io::Error::new(e.kind(), format!("{}: {e}", path.display()))
+            };
+            Ok(Secret::new(
+                std::fs::read_to_string(path)
+                    .map_err(named)?
+                    .trim()
+                    .to_owned(),
+            ))
         };
         let entry = |server: &config::IceServer| -> std::io::Result<(Vec<String>, Access)> {
             let access = match (&server.auth_secret_file, &server.credential_file) {
@@ -50,7 +60,11 @@ impl IceServers {
             };
             Ok((server.urls.clone(), access))
         };
-        servers.iter().map(entry).collect::<Result<_, _>>().map(Self)
+        servers
+            .iter()
+            .map(entry)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// For one caller, at `now_s` seconds of the Unix epoch.
@@ -59,7 +73,9 @@ impl IceServers {
             let (username, credential) = match access {
                 Access::Open => (None, None),
                 // A caller needs the password to use the server; it goes to them over their own door only.
-                Access::Password { username, password } => (Some(username.clone()), Some(password.expose().clone())),
+                Access::Password { username, password } => {
+                    (Some(username.clone()), Some(password.expose().clone()))
+                }
                 Access::SharedSecret(secret) => {
                     let username = format!("{}:{caller}", now_s + TTL_S);
                     // The same: this is the secret's one use.
@@ -67,7 +83,11 @@ impl IceServers {
                     (Some(username), Some(credential))
                 }
             };
-            IceServer { urls: urls.clone(), username, credential }
+            IceServer {
+                urls: urls.clone(),
+                username,
+                credential,
+            }
         };
         self.0.iter().map(entry).collect()
     }
@@ -79,7 +99,8 @@ impl IceServers {
             .iter()
             .flat_map(|server| server.urls.iter().map(move |url| (server, url)))
             .map(|(server, url)| {
-                let mut link = format!("<{}>; rel=\"ice-server\"", url.replace(['<', '>', '"'], ""));
+                let mut link =
+                    format!("<{}>; rel=\"ice-server\"", url.replace(['<', '>', '"'], ""));
                 if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
                     link.push_str(&format!(
                         "; username={}; credential={}; credential-type=\"password\"",
@@ -141,7 +162,10 @@ mod tests {
         assert_ne!(ice.list("c2", 1_000)[1].credential, list[1].credential);
         let links = ice.links("c1", 1_000);
         assert_eq!(links[0], "<stun:stun.example.org:3478>; rel=\"ice-server\"");
-        assert!(links[1].contains("username=\"87400:c1\"") && links[1].contains("credential-type=\"password\""));
+        assert!(
+            links[1].contains("username=\"87400:c1\"")
+                && links[1].contains("credential-type=\"password\"")
+        );
         assert!(!format!("{ice:?}").contains("north"));
     }
 
@@ -153,6 +177,11 @@ mod tests {
             credential_file: None,
             auth_secret_file: Some("/nonexistent/secret".into()),
         };
-        assert!(IceServers::load(&[server]).unwrap_err().to_string().contains("/nonexistent/secret"));
+        assert!(
+            IceServers::load(&[server])
+                .unwrap_err()
+                .to_string()
+                .contains("/nonexistent/secret")
+        );
     }
 }

@@ -72,7 +72,10 @@ impl Ingest {
             caller,
             start: Instant::now(),
             meters,
-            inner: Mutex::new(Inner { silence, ..Inner::default() }),
+            inner: Mutex::new(Inner {
+                silence,
+                ..Inner::default()
+            }),
             failed: AtomicBool::new(false),
             wake: Notify::new(),
         }
@@ -83,8 +86,15 @@ impl Ingest {
     }
 
     pub fn view(&self) -> View {
-        let view = |lane: &Lane| LaneView { track: lane.track.clone(), first: lane.first, last: lane.last };
-        self.with(|inner| View { audio: inner.audio.as_ref().map(view), video: inner.video.as_ref().map(view) })
+        let view = |lane: &Lane| LaneView {
+            track: lane.track.clone(),
+            first: lane.first,
+            last: lane.last,
+        };
+        self.with(|inner| View {
+            audio: inner.audio.as_ref().map(view),
+            video: inner.video.as_ref().map(view),
+        })
     }
 
     /// From now on packets go to this source; the one before is closed.
@@ -107,7 +117,11 @@ impl Ingest {
 
 impl Inner {
     fn lane(&mut self, medium: Medium) -> &mut Option<Lane> {
-        if medium == Medium::Video { &mut self.video } else { &mut self.audio }
+        if medium == Medium::Video {
+            &mut self.video
+        } else {
+            &mut self.audio
+        }
     }
 
     /// The level to publish, when it is time to.
@@ -116,7 +130,10 @@ impl Inner {
         let level = level?;
         let loudest = self.loudest.map_or(level, |known| known.min(level));
         self.loudest = Some(loudest);
-        if self.level_at.is_some_and(|at| now.saturating_duration_since(at) < LEVEL_EVERY) {
+        if self
+            .level_at
+            .is_some_and(|at| now.saturating_duration_since(at) < LEVEL_EVERY)
+        {
             return None;
         }
         self.level_at = Some(now);
@@ -127,7 +144,12 @@ impl Inner {
 impl Sink for Ingest {
     fn track(&self, medium: Medium, track: Track) {
         let now = Instant::now();
-        let lane = Lane { receive: Receive::new(track.clock_rate), track, first: now, last: now };
+        let lane = Lane {
+            receive: Receive::new(track.clock_rate),
+            track,
+            first: now,
+            last: now,
+        };
         self.with(|inner| *inner.lane(medium) = Some(lane));
         self.wake.notify_one();
     }
@@ -137,8 +159,16 @@ impl Sink for Ingest {
         let at = now.saturating_duration_since(self.start);
         let (level, back) = self.with(|inner| {
             let silence = inner.silence;
-            let Some(lane) = inner.lane(packet.medium) else { return (None, false) };
-            lane.receive.arrive(at, packet.sequence, packet.timestamp, packet.size, packet.marker);
+            let Some(lane) = inner.lane(packet.medium) else {
+                return (None, false);
+            };
+            lane.receive.arrive(
+                at,
+                packet.sequence,
+                packet.timestamp,
+                packet.size,
+                packet.marker,
+            );
             let back = now.saturating_duration_since(lane.last) >= silence;
             lane.last = now;
             if let Some(source) = inner.source.as_ref().filter(|source| source.wanted())
@@ -146,7 +176,11 @@ impl Sink for Ingest {
             {
                 source.send(packet.medium, false, bytes);
             }
-            let level = if packet.medium == Medium::Audio { inner.level(packet.level, now) } else { None };
+            let level = if packet.medium == Medium::Audio {
+                inner.level(packet.level, now)
+            } else {
+                None
+            };
             (level, back)
         });
         if back {
@@ -162,7 +196,8 @@ impl Sink for Ingest {
 
     fn sender_report(&self, ssrc: u32, data: Bytes) {
         self.with(|inner| {
-            let is = |lane: &Option<Lane>| lane.as_ref().is_some_and(|lane| lane.track.ssrc == ssrc);
+            let is =
+                |lane: &Option<Lane>| lane.as_ref().is_some_and(|lane| lane.track.ssrc == ssrc);
             let medium = if is(&inner.audio) {
                 Medium::Audio
             } else if is(&inner.video) {

@@ -121,6 +121,11 @@ impl Rtc {
         self.sessions(|s| s.by_token.len() + s.pending)
     }
 
+    /// UDP ports that sessions hold now.
+    pub fn ports_used(&self) -> Vec<u16> {
+        self.0.ports.used()
+    }
+
     /// What each caller's video should be; who is not in it has no session.
     pub fn wants(&self) -> watch::Receiver<BTreeMap<CallerId, VideoWant>> {
         self.0.wants.subscribe()
@@ -128,7 +133,10 @@ impl Rtc {
 
     pub fn steer(&self, caller: &CallerId) -> Steering {
         self.sessions(|s| *s.steering.entry(caller.clone()).or_default() += 1);
-        Steering { rtc: self.clone(), caller: caller.clone() }
+        Steering {
+            rtc: self.clone(),
+            caller: caller.clone(),
+        }
     }
 
     /// Closes every session and takes no new ones.
@@ -156,7 +164,13 @@ impl Rtc {
     }
 
     fn sessions<T>(&self, look: impl FnOnce(&mut Sessions) -> T) -> T {
-        look(&mut self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner))
+        look(
+            &mut self
+                .0
+                .sessions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
@@ -192,7 +206,10 @@ async fn close_ended(rtc: Rtc) {
 }
 
 fn ended(state: &State, caller: &CallerId) -> bool {
-    state.callers.get(caller).is_none_or(|caller| caller.state.is_ended())
+    state
+        .callers
+        .get(caller)
+        .is_none_or(|caller| caller.state.is_ended())
 }
 
 #[cfg(test)]

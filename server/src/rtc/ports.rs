@@ -41,23 +41,34 @@ impl Drop for Lease {
 
 impl Ports {
     pub fn new((first, last): (u16, u16)) -> Self {
-        Self(Arc::new(Mutex::new(Pool { first, last, next: first, used: BTreeSet::new() })))
+        Self(Arc::new(Mutex::new(Pool {
+            first,
+            last,
+            next: first,
+            used: BTreeSet::new(),
+        })))
     }
 
     /// A port that is free on every address.
     pub fn lease(&self, addresses: &[IpAddr]) -> Option<Lease> {
         for _ in 0..TRIES {
             let port = self.with(Pool::take)?;
-            let lease = Lease { port, pool: self.clone() };
-            if addresses.iter().all(|ip| UdpSocket::bind(SocketAddr::new(*ip, port)).is_ok()) {
+            let lease = Lease {
+                port,
+                pool: self.clone(),
+            };
+            if addresses
+                .iter()
+                .all(|ip| UdpSocket::bind(SocketAddr::new(*ip, port)).is_ok())
+            {
                 return Some(lease);
             }
         }
         None
     }
 
-    pub fn used(&self) -> usize {
-        self.with(|pool| pool.used.len())
+    pub fn used(&self) -> Vec<u16> {
+        self.with(|pool| pool.used.iter().copied().collect())
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Pool) -> T) -> T {
@@ -72,7 +83,11 @@ impl Pool {
         let size = u32::from(self.last - self.first) + 1;
         for _ in 0..size {
             let port = self.next;
-            self.next = if port == self.last { self.first } else { port + 1 };
+            self.next = if port == self.last {
+                self.first
+            } else {
+                port + 1
+            };
             if self.used.insert(port) {
                 return Some(port);
             }
@@ -139,7 +154,7 @@ mod tests {
         drop(one);
         assert!(ports.lease(&[LOCAL]).is_some());
         drop(two);
-        assert_eq!(ports.used(), 0);
+        assert!(ports.used().is_empty());
     }
 
     #[test]

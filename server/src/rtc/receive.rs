@@ -32,10 +32,20 @@ pub struct Interval {
 
 impl Receive {
     pub fn new(clock_rate: u32) -> Self {
-        Self { clock_rate: f64::from(clock_rate.max(1)), ..Self::default() }
+        Self {
+            clock_rate: f64::from(clock_rate.max(1)),
+            ..Self::default()
+        }
     }
 
-    pub fn arrive(&mut self, at: Duration, sequence: u16, timestamp: u32, size: usize, marker: bool) {
+    pub fn arrive(
+        &mut self,
+        at: Duration,
+        sequence: u16,
+        timestamp: u32,
+        size: usize,
+        marker: bool,
+    ) {
         self.received += 1;
         self.bytes += u64::try_from(size).unwrap_or(0);
         self.frames += u64::from(marker);
@@ -46,8 +56,11 @@ impl Receive {
             self.last = Some((at, timestamp));
             return;
         };
-        let [low, high] = [highest & 0xff, (highest >> 8) & 0xff].map(|b| u8::try_from(b).unwrap_or(0));
-        let ahead = sequence.wrapping_sub(u16::from_be_bytes([high, low])).cast_signed();
+        let [low, high] =
+            [highest & 0xff, (highest >> 8) & 0xff].map(|b| u8::try_from(b).unwrap_or(0));
+        let ahead = sequence
+            .wrapping_sub(u16::from_be_bytes([high, low]))
+            .cast_signed();
         if !(-RESTART..=RESTART).contains(&ahead) {
             let start = highest + 0x1_0000 - (highest & 0xffff) + u64::from(sequence);
             self.highest = Some(start);
@@ -73,7 +86,9 @@ impl Receive {
 
     #[allow(clippy::cast_precision_loss, reason = "counts of one second")]
     pub fn take(&mut self, span: Duration) -> Interval {
-        let expected = self.highest.map_or(0, |highest| (highest + 1).saturating_sub(self.expected_from));
+        let expected = self.highest.map_or(0, |highest| {
+            (highest + 1).saturating_sub(self.expected_from)
+        });
         let seconds = span.as_secs_f64().max(0.001);
         let interval = Interval {
             packets: self.received,
@@ -94,7 +109,11 @@ pub fn loss(intervals: &[Interval]) -> f64 {
     let expected: u64 = intervals.iter().map(|i| i.expected).sum();
     // Late ones of the interval before must not hide losses of this one.
     let received: u64 = intervals.iter().map(|i| i.packets.min(i.expected)).sum();
-    if expected == 0 { 0.0 } else { (expected - received) as f64 / expected as f64 }
+    if expected == 0 {
+        0.0
+    } else {
+        (expected - received) as f64 / expected as f64
+    }
 }
 
 /// 0 (unusable) to 5 (excellent), by ITU-T G.107 in its simplified form (Cole & Rosenbluth):
@@ -106,9 +125,17 @@ pub fn score(rtt_ms: f64, loss: f64, jitter_ms: f64, arriving: bool) -> u32 {
         return 0;
     }
     let delay = rtt_ms.max(0.0) / 2.0 + 2.0 * jitter_ms.max(0.0) + 20.0;
-    let delay_impairment = if delay < 160.0 { delay / 40.0 } else { (delay - 120.0) / 10.0 };
+    let delay_impairment = if delay < 160.0 {
+        delay / 40.0
+    } else {
+        (delay - 120.0) / 10.0
+    };
     let r = 93.2 - delay_impairment - 250.0 * loss.clamp(0.0, 1.0);
-    [90.0, 80.0, 70.0, 60.0, 50.0].iter().zip([5, 4, 3, 2, 1]).find(|(least, _)| r >= **least).map_or(0, |(_, s)| s)
+    [90.0, 80.0, 70.0, 60.0, 50.0]
+        .iter()
+        .zip([5, 4, 3, 2, 1])
+        .find(|(least, _)| r >= **least)
+        .map_or(0, |(_, s)| s)
 }
 
 #[cfg(test)]
@@ -137,7 +164,13 @@ mod tests {
     fn missing_packets_are_loss_and_late_ones_are_not() {
         let mut receive = Receive::new(48_000);
         for sequence in [1_u16, 2, 4, 3, 6, 7, 8, 9, 10] {
-            receive.arrive(ms(u64::from(sequence) * 20), sequence, u32::from(sequence) * 960, 100, false);
+            receive.arrive(
+                ms(u64::from(sequence) * 20),
+                sequence,
+                u32::from(sequence) * 960,
+                100,
+                false,
+            );
         }
         let interval = receive.take(ms(200));
         assert_eq!((interval.packets, interval.expected), (9, 10));

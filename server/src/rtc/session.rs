@@ -93,7 +93,16 @@ pub(super) type Steered = Arc<dyn Fn(&CallerId, Option<VideoWant>) -> bool + Sen
 
 /// Ends with everything closed and said.
 pub(super) async fn run(work: Work) {
-    let Work { session, rooms, ingest, audio, video, bus, steered, lease } = work;
+    let Work {
+        session,
+        rooms,
+        ingest,
+        audio,
+        video,
+        bus,
+        steered,
+        lease,
+    } = work;
     let peer = Arc::clone(&session.peer.0);
     let playing = tokio::spawn(play(bus, Arc::clone(&peer), session.cancel.clone()));
     let mut task = Task {
@@ -138,7 +147,12 @@ async fn play(mut bus: Box<dyn Bus>, peer: Arc<dyn Peer>, cancel: CancellationTo
         let Some(frame) = frame else { return };
         timestamp = timestamp.wrapping_add(frame.advance);
         sequence = sequence.wrapping_add(1);
-        let packet = AudioPacket { data: frame.data, sequence, timestamp, marker: frame.marker };
+        let packet = AudioPacket {
+            data: frame.data,
+            sequence,
+            timestamp,
+            marker: frame.marker,
+        };
         if !peer.send_audio(packet).await {
             return;
         }
@@ -217,9 +231,14 @@ impl Task {
         if self.ingest.has_failed() {
             return Some("the connection failed");
         }
-        let last = [&view.audio, &view.video].into_iter().flatten().map(|lane| lane.last).max();
+        let last = [&view.audio, &view.video]
+            .into_iter()
+            .flatten()
+            .map(|lane| lane.last)
+            .max();
         let Some(last) = last else {
-            return (now.saturating_duration_since(self.start) > NEVER).then_some("nothing ever arrived");
+            return (now.saturating_duration_since(self.start) > NEVER)
+                .then_some("nothing ever arrived");
         };
         self.silent_since = Some(last);
         (now.saturating_duration_since(last) > GIVEN_UP).then_some("silent for too long")
@@ -236,16 +255,25 @@ impl Task {
         let settled = match tracks {
             (None, None) => false,
             (Some(_), Some(_)) => true,
-            (Some(lane), None) => !self.offered.1 || now.saturating_duration_since(lane.first) >= OTHER_TRACK,
-            (None, Some(lane)) => !self.offered.0 || now.saturating_duration_since(lane.first) >= OTHER_TRACK,
+            (Some(lane), None) => {
+                !self.offered.1 || now.saturating_duration_since(lane.first) >= OTHER_TRACK
+            }
+            (None, Some(lane)) => {
+                !self.offered.0 || now.saturating_duration_since(lane.first) >= OTHER_TRACK
+            }
         };
         let of = |lane: Option<&LaneView>| lane.map(|lane| lane.track.clone());
         let (audio, video) = (of(tracks.0), of(tracks.1));
-        let same = self.open.as_ref().is_some_and(|open| open.audio == audio && open.video == video);
+        let same = self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.audio == audio && open.video == video);
         if !settled || same {
             return;
         }
-        let Ok(id) = session_id(self.rooms.clock.now()) else { return };
+        let Ok(id) = session_id(self.rooms.clock.now()) else {
+            return;
+        };
         let source = Source {
             caller: self.caller.to_string(),
             session: id.0,
@@ -254,21 +282,34 @@ impl Task {
         };
         let (tx, rx) = self.rooms.hub.open(source);
         self.ingest.open(Some(tx));
-        self.open = Some(Open { id, audio, video, rx });
+        self.open = Some(Open {
+            id,
+            audio,
+            video,
+            rx,
+        });
         self.limit_at = None;
     }
 
     /// Tells the director what has changed.
     async fn report(&mut self, view: &View, now: Instant) {
         let Some(open) = &self.open else { return };
-        let (audio, video) = (self.alive(view.audio.as_ref(), now), self.alive(view.video.as_ref(), now));
+        let (audio, video) = (
+            self.alive(view.audio.as_ref(), now),
+            self.alive(view.video.as_ref(), now),
+        );
         let current = (audio || video).then_some((open.id, audio, video));
         if current == self.reported {
             return;
         }
         let caller = self.caller.clone();
         let fact = match (current, self.reported) {
-            (Some((session, audio, video)), _) => Fact::MediaUp { caller, session, audio, video },
+            (Some((session, audio, video)), _) => Fact::MediaUp {
+                caller,
+                session,
+                audio,
+                video,
+            },
             (None, Some((session, ..))) => Fact::MediaDown { caller, session },
             (None, None) => return,
         };
@@ -278,7 +319,9 @@ impl Task {
     }
 
     async fn ask_keyframe(&mut self, now: Instant) {
-        let rested = self.keyframe_at.is_none_or(|at| now.saturating_duration_since(at) >= KEYFRAME_EVERY);
+        let rested = self
+            .keyframe_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= KEYFRAME_EVERY);
         if self.keyframe_due && rested {
             (self.keyframe_due, self.keyframe_at) = (false, Some(now));
             self.peer.request_keyframe().await;
@@ -290,7 +333,11 @@ impl Task {
         let Some(open) = &self.open else { return };
         let want = *open.rx.want.borrow();
         let steers = (self.steered)(&self.caller, Some(want));
-        if steers || self.limit_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_EVERY) {
+        if steers
+            || self
+                .limit_at
+                .is_some_and(|at| now.saturating_duration_since(at) < LIMIT_EVERY)
+        {
             return;
         }
         self.limit_at = Some(now);
@@ -313,12 +360,16 @@ impl Task {
         let (peer, rtt) = (Arc::clone(&self.peer), Arc::clone(&self.rtt));
         tokio::spawn(async move {
             if let Some(measured) = peer.rtt().await {
-                *rtt.lock().unwrap_or_else(PoisonError::into_inner) = measured.as_secs_f64() * 1_000.0;
+                *rtt.lock().unwrap_or_else(PoisonError::into_inner) =
+                    measured.as_secs_f64() * 1_000.0;
             }
         });
         let (audio, video) = self.ingest.take(span);
         let both: Vec<_> = [audio, video].into_iter().flatten().collect();
-        let (loss, rtt_ms) = (receive::loss(&both), *self.rtt.lock().unwrap_or_else(PoisonError::into_inner));
+        let (loss, rtt_ms) = (
+            receive::loss(&both),
+            *self.rtt.lock().unwrap_or_else(PoisonError::into_inner),
+        );
         // Video's frames leave in bursts, which is no fault of the network: audio tells better.
         let jitter_ms = audio.or(video).map_or(0.0, |interval| interval.jitter_ms);
         let arriving = self.alive(view.audio.as_ref(), now) || self.alive(view.video.as_ref(), now);
@@ -338,7 +389,13 @@ impl Task {
 
     async fn end(&mut self) {
         if let Some((session, ..)) = self.reported.take() {
-            self.rooms.director.fact(Fact::MediaDown { caller: self.caller.clone(), session }).await;
+            self.rooms
+                .director
+                .fact(Fact::MediaDown {
+                    caller: self.caller.clone(),
+                    session,
+                })
+                .await;
         }
         self.ingest.open(None);
         self.open = None;
@@ -348,7 +405,9 @@ impl Task {
 
 /// The next wish of a worker; never, while there is no source.
 async fn asked(rx: Option<&mut SourceRx>) -> Wish {
-    let Some(rx) = rx else { return std::future::pending().await };
+    let Some(rx) = rx else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         Some(()) = rx.keyframe.recv() => Wish::Keyframe,
         Ok(()) = changed(&mut rx.want) => Wish::Want,
@@ -379,7 +438,9 @@ mod tests {
 
     #[test]
     fn session_ids_rise_even_within_a_millisecond_or_when_the_clock_jumps_back() {
-        let ids: Vec<_> = [5_000, 5_000, 5_000, 4_000, 6_000].map(|ms| session_id(Timestamp(ms)).unwrap()).into();
+        let ids: Vec<_> = [5_000, 5_000, 5_000, 4_000, 6_000]
+            .map(|ms| session_id(Timestamp(ms)).unwrap())
+            .into();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::engine::{EngineError, Offer};
 use super::ingest::Ingest;
 use super::session::{self, Negotiation, PeerCell, Session, Work};
-use super::{REPLACE, Rtc, OpenError, bus, ended, sdp};
+use super::{OpenError, REPLACE, Rtc, bus, ended, sdp};
 use crate::secrets;
 
 /// An answered offer.
@@ -78,12 +78,24 @@ impl Rtc {
             sdp: offer.sdp.clone(),
             audio: offer.audio,
             video: offer.video,
-            bind: self.0.addresses.iter().map(|ip| SocketAddr::new(*ip, lease.port())).collect(),
+            bind: self
+                .0
+                .addresses
+                .iter()
+                .map(|ip| SocketAddr::new(*ip, lease.port()))
+                .collect(),
             public_ip: config.public_ip,
         };
         let token = secrets::new_token()?.expose().clone();
         let etag = new_etag()?;
-        let answer = self.0.engine.answer(to_answer, Arc::clone(&ingest) as Arc<dyn super::engine::Sink>).await?;
+        let answer = self
+            .0
+            .engine
+            .answer(
+                to_answer,
+                Arc::clone(&ingest) as Arc<dyn super::engine::Sink>,
+            )
+            .await?;
         let session = Arc::new(Session {
             token: token.clone(),
             caller: caller.clone(),
@@ -115,7 +127,11 @@ impl Rtc {
             session::run(work).await;
             rtc.leave(&session);
         });
-        Ok(Opened { token, etag, answer: answer.sdp })
+        Ok(Opened {
+            token,
+            etag,
+            answer: answer.sdp,
+        })
     }
 
     /// A place for one more session; the caller's own old one gives way when there is no other.
@@ -143,14 +159,22 @@ impl Rtc {
     }
 
     fn of_caller(&self, caller: &CallerId) -> Option<Arc<Session>> {
-        self.sessions(|s| s.by_caller.get(caller).and_then(|token| s.by_token.get(token)).cloned())
+        self.sessions(|s| {
+            s.by_caller
+                .get(caller)
+                .and_then(|token| s.by_token.get(token))
+                .cloned()
+        })
     }
 
     /// From here on the session is the caller's; the one before it is closed.
     fn enter(&self, session: &Arc<Session>) {
         let old = self.sessions(|s| {
-            s.by_token.insert(session.token.clone(), Arc::clone(session));
-            let old = s.by_caller.insert(session.caller.clone(), session.token.clone());
+            s.by_token
+                .insert(session.token.clone(), Arc::clone(session));
+            let old = s
+                .by_caller
+                .insert(session.caller.clone(), session.token.clone());
             old.and_then(|token| s.by_token.get(&token).cloned())
         });
         if let Some(old) = old {
@@ -183,19 +207,27 @@ impl Rtc {
     }
 
     fn find(&self, token: &str) -> Option<Arc<Session>> {
-        self.sessions(|s| s.by_token.get(token).cloned()).filter(|s| !s.cancel.is_cancelled())
+        self.sessions(|s| s.by_token.get(token).cloned())
+            .filter(|s| !s.cancel.is_cancelled())
     }
 
     /// Closes the session and waits until it is; `false` when there is none.
     pub async fn close(&self, token: &str) -> bool {
-        let Some(session) = self.find(token) else { return false };
+        let Some(session) = self.find(token) else {
+            return false;
+        };
         session.cancel.cancel();
         let _ = tokio::time::timeout(REPLACE, session.ended.cancelled()).await;
         true
     }
 
     /// Trickles candidates or restarts ICE (RFC 9725 §4.3).
-    pub async fn patch(&self, token: &str, if_match: Option<&str>, body: &[u8]) -> Result<Patched, PatchError> {
+    pub async fn patch(
+        &self,
+        token: &str,
+        if_match: Option<&str>,
+        body: &[u8],
+    ) -> Result<Patched, PatchError> {
         let session = self.find(token).ok_or(PatchError::NotFound)?;
         let if_match = if_match.ok_or(PatchError::NoMatch)?;
         let fragment = sdp::fragment(body)?;
@@ -231,7 +263,10 @@ impl Rtc {
 }
 
 fn ufrag(sdp: &str) -> String {
-    sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().to_owned()
+    sdp.lines()
+        .find_map(|line| line.strip_prefix("a=ice-ufrag:"))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A strong entity tag, quotes included.
