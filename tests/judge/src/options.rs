@@ -24,7 +24,7 @@ pub struct Options {
     /// Mean luma difference of the most changed block (of 16 × 9) below which a picture stands still.
     pub frozen_noise: f64,
     pub black_after_ms: f64,
-    /// A pixel is black below this luma (16 is nominal black); 98 % of the pixels make a black picture.
+    /// A pixel is black below this luma (16 is nominal black); 99.8 % of the pixels make a black picture.
     pub black_luma: u8,
     pub silent_after_ms: f64,
     pub silent_below_dbfs: f64,

@@ -52,7 +52,7 @@ impl Looker {
         }
         Look {
             mean_luma: sum as f64 / total as f64,
-            black: dark * 100 >= total * 98,
+            black: dark * 1000 >= total * 998,
             still,
             band: band(luma),
             code: code::read(luma, WIDTH, HEIGHT),
