@@ -3,7 +3,10 @@
 use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let public = ["common", "show", "caller", "slot", "operator", "system", "watch"].map(|n| format!("booth/v1/{n}.proto"));
+    let public = [
+        "common", "show", "caller", "slot", "operator", "system", "watch",
+    ]
+    .map(|n| format!("booth/v1/{n}.proto"));
     let worker = "booth/worker/v1/worker.proto".to_owned();
     for file in public.iter().chain([&worker]) {
         println!("cargo:rerun-if-changed={file}");
@@ -20,6 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .extern_path(".google.protobuf.Duration", "::pbjson_types::Duration")
         .bytes(".booth.worker.v1")
         .compile_fds(descriptors)?;
-    pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".booth.v1"])?;
+    pbjson_build::Builder::new()
+        .register_descriptors(&encoded)?
+        .build(&[".booth.v1"])?;
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! The `boothd` binary: the server, and the units it starts.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "`ready` and errors of the start are for people and scripts")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "`ready` and errors of the start are for people and scripts"
+)]
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -13,7 +17,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
-#[command(name = "boothd", version, about = "The booth server: puts remote callers on air")]
+#[command(
+    name = "boothd",
+    version,
+    about = "The booth server: puts remote callers on air"
+)]
 struct Cli {
     #[command(flatten)]
     serve: Serve,
@@ -38,6 +46,8 @@ struct Serve {
 enum Unit {
     /// Runs one media unit; boothd starts these itself
     Worker(Worker),
+    /// Publishes synthetic callers (see `booth demo`)
+    Demo(boothd::demo::Args),
     /// Puts a backup in place of the state of a stopped server
     Restore {
         /// Data directory
@@ -73,6 +83,10 @@ fn main() -> ExitCode {
                 orphan_timeout: Duration::from_secs(worker.orphan_timeout_s),
             }))
         }
+        Some(Unit::Demo(args)) => {
+            log("warn", false);
+            boothd::demo::run(args)
+        }
         Some(Unit::Restore { data, file }) => restore(&data, &file),
     }
 }
@@ -80,7 +94,10 @@ fn main() -> ExitCode {
 fn log(filter: &str, json: bool) {
     let filter = EnvFilter::try_from_env("BOOTH_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours);
     if json {
         builder.json().init();
     } else {
@@ -95,7 +112,8 @@ fn serve(args: Serve) -> ExitCode {
         sets.push(format!("data.dir={:?}", dir.to_string_lossy()));
     }
     sets.extend(args.sets);
-    let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    let env = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let config = match Config::load(args.config.as_deref(), env, &sets) {
         Ok(config) => config,
         Err(error) => {
@@ -106,7 +124,10 @@ fn serve(args: Serve) -> ExitCode {
     log(&config.log.filter, config.log.json);
     // At least three threads: on one CPU a busy one must not hold up the rest.
     let threads = std::thread::available_parallelism().map_or(3, |n| n.get().max(3));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build();
     match runtime {
         Ok(runtime) => runtime.block_on(run(config)),
         Err(error) => {
@@ -117,8 +138,10 @@ fn serve(args: Serve) -> ExitCode {
 }
 
 async fn run(config: Config) -> ExitCode {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         eprintln!("boothd: cannot handle signals");
         return ExitCode::FAILURE;
     };
@@ -144,7 +167,9 @@ async fn run(config: Config) -> ExitCode {
 fn notify_systemd() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
     let path = path.to_string_lossy();
     let address = match path.strip_prefix('@') {
         Some(name) => SocketAddr::from_abstract_name(name),

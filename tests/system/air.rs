@@ -164,7 +164,7 @@ fn tiles_and_meters_tell_what_is_on_the_slot() {
     let _output = judge(&booth, 1);
     let tile = booth.dir.path().join("tile.jpg");
     let jpeg = wait_for("a tile", SOON, || {
-        let out = booth.cli_output(&["slot", "tile", "1", "--file", tile.to_str().unwrap()]);
+        let out = booth.cli_output(&["slot", "tile", "1", "--out", tile.to_str().unwrap()]);
         out.status
             .success()
             .then(|| std::fs::read(&tile).unwrap_or_default())
