@@ -1,0 +1,154 @@
+// From a browser to SRT: the real server, its command line, Chromium's fake camera and beep, and what comes out.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { inState, launch, linked, person } from './chromium.mjs';
+import { Server, eventually } from './server.mjs';
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+const server = new Server();
+let failed = false;
+
+before(async () => {
+  await server.start();
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server.clear(failed);
+});
+
+/** A test whose people leave when it ends. */
+function scene(name, body) {
+  test(name, async () => {
+    const people = [];
+    const enters = async (name, topic = '') => {
+      const { page, context, faults } = await person(browser);
+      people.push({ context, faults });
+      await page.goto(await server.invite());
+      await inState(page, 'start');
+      await page.fill('#name', name);
+      await page.fill('#topic', topic);
+      await page.click('#join');
+      await inState(page, 'waiting', 20_000);
+      await linked(page, 'up');
+      return page;
+    };
+    try {
+      await body(enters);
+      for (const { faults } of people) assert.deepEqual(faults, []);
+    } catch (error) {
+      failed = true;
+      throw error;
+    } finally {
+      for (const { context } of people) await context.close();
+      for (const caller of await server.callers().catch(() => [])) await server.booth('caller', 'drop', caller.name).catch(() => {});
+    }
+  });
+}
+
+const called = async (name) => (await server.callers()).find((c) => c.displayName === name);
+const band = (page) => page.locator('#band').innerText();
+
+/** Fails with what was seen. */
+function assertCallerSeenAndHeard(got) {
+  const told = JSON.stringify(got);
+  // The fake camera is a light green pacman on dark green, and never stands still.
+  assert.ok(got.frames > 15 && got.green > 60 && got.green > 2 * got.red && got.green > 2 * got.blue, `no camera picture: ${told}`);
+  assert.ok(got.motion > 0.5, `the picture stands still: ${told}`);
+  // Its microphone beeps, with silence in between.
+  assert.ok(got.loudest > -40 && got.loudest - got.quietest > 15, `no beep: ${told}`);
+}
+
+function assertIdle(got) {
+  const told = JSON.stringify(got);
+  assert.ok(got.frames > 5 && Math.max(got.red, got.green, got.blue) < 8, `not black: ${told}`);
+  assert.ok(got.loudest < -60, `not silent: ${told}`);
+}
+
+scene('a caller goes on air from the page, is seen and heard by SRT, and off again', async (enters) => {
+  assertIdle(await server.pull(1));
+  const page = await enters('Ada', 'Bees');
+  assert.match(await band(page), /You are 1st of 1/);
+  await eventually(() => page.evaluate(() => document.querySelector('#return').currentTime > 0.3), 'return sound in the page');
+  const caller = await called('Ada');
+  assert.equal(caller.state, 'STATE_WAITING');
+  assert.equal(caller.topic, 'Bees');
+  assert.equal(caller.connected, true);
+  await server.booth('caller', 'chat', caller.name, 'Can you hear us?');
+  await eventually(async () => (await page.locator('#messages').innerText()).includes('Can you hear us?'), 'the studio’s message');
+  await page.fill('#text', 'Loud and clear');
+  await page.keyboard.press('Enter');
+  await eventually(async () => JSON.stringify((await called('Ada')).chat).includes('Loud and clear'), 'the caller’s answer');
+  await server.booth('caller', 'approve', caller.name);
+  await inState(page, 'ready');
+  await server.booth('slot', 'take', '1', '--next', '--wait');
+  await inState(page, 'on_air');
+  assertCallerSeenAndHeard(await server.pull(3));
+  await server.booth('slot', 'release', '1');
+  await inState(page, 'held');
+  await eventually(async () => (await server.booth('slot', 'get', '1')).slot.showing === 'SHOWING_IDLE', 'the idle source');
+  assertIdle(await server.pull(1));
+  await server.booth('caller', 'reject', caller.name, '--reason', 'That is all for today');
+  await inState(page, 'ended');
+  assert.match(await page.locator('#done').innerText(), /That is all for today/);
+});
+
+scene('a refresh keeps the place before the one behind', async (enters) => {
+  const first = await enters('First');
+  const second = await enters('Second');
+  assert.match(await band(second), /You are 2nd of 2/);
+  const { name } = await called('First');
+  await first.reload();
+  await inState(first, 'waiting', 20_000);
+  await linked(first, 'up');
+  assert.match(await band(first), /You are 1st of 2/);
+  assert.match(await band(second), /You are 2nd of 2/);
+  assert.equal((await called('First')).name, name);
+  assert.equal((await server.callers()).length, 2, 'nobody joined anew');
+});
+
+scene('a hostile name is only text, in the page and for the studio', async (enters) => {
+  const page = await enters('<img src=x onerror=alert(1)>\u202e\u001b[31m', '<script>alert(2)</script>');
+  const [caller] = await server.callers();
+  assert.equal(caller.displayName, '<img src=x onerror=alert(1)>[31m');
+  assert.equal(await page.locator('#who').innerText(), '<img src=x onerror=alert(1)>[31m · <script>alert(2)</script>');
+  assert.equal(await page.evaluate(() => document.querySelectorAll('img').length), 0);
+});
+
+scene('a server killed while on air: SRT goes on, and the caller is back on air by themselves', async (enters) => {
+  const page = await enters('Ada');
+  const { name } = await called('Ada');
+  await server.booth('caller', 'approve', name);
+  await server.booth('slot', 'take', '1', '--next', '--wait');
+  await inState(page, 'on_air');
+  const units = await server.units();
+  const judge = server.judge();
+  try {
+    await eventually(async () => (await server.booth('slot', 'get', '1')).slot.showing === 'SHOWING_CALLER', 'the caller in the slot');
+    await new Promise((next) => setTimeout(next, 1000));
+    await server.kill();
+    await inState(page, 'lost');
+    await server.start();
+    await inState(page, 'on_air', 15_000);
+    assert.equal((await called('Ada')).name, name);
+    assert.deepEqual(await server.units(), units, 'the same workers go on');
+    await eventually(async () => (await server.booth('slot', 'get', '1')).slot.showing === 'SHOWING_CALLER', 'the caller in the slot again');
+    assertCallerSeenAndHeard(await server.pull(3));
+    assert.ok(judge.watching(), 'the first SRT connection is still there');
+    await server.stop();
+    const report = await judge.report();
+    assert.equal(report.epochs_total, 1);
+    assert.equal(report.transport.continuity_errors, 0);
+    for (const stream of Object.values(report.streams)) {
+      assert.equal(stream.pts.back_steps, 0, `${stream.kind} never goes back`);
+      assert.equal(stream.dts.back_steps, 0);
+    }
+    assert.equal(report.pcr.steps.back_steps, 0);
+    const broken = report.defects.map((d) => d.class).filter((c) => /pts|dts|pcr-back|reconnect|change|continuity|discontinuity/.test(c));
+    assert.deepEqual(broken, []);
+  } finally {
+    judge.stop();
+  }
+});
