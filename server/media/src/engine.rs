@@ -13,7 +13,6 @@ use crate::idle::Idle;
 use crate::input::{FileInput, load_image};
 use crate::output::Output;
 use crate::pacer::{Control, MediaSender, Outlets, Pacer};
-use crate::pattern::Pattern;
 use crate::picture::{Format, Frame};
 use crate::settings::{IdleSettings, OutputSettings};
 use crate::srt::{Feed, Srt};
@@ -132,7 +131,7 @@ impl Engine {
         let token = self.idle_token;
         let idle = match wanted {
             IdleSettings::Black => Idle::Black,
-            IdleSettings::TestPattern => Idle::Pattern(Box::new(Pattern::default())),
+            IdleSettings::TestPattern => Idle::Pattern(Box::default()),
             IdleSettings::Image(path) => {
                 self.load_image(token, path.clone());
                 Idle::Black

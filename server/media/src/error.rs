@@ -15,6 +15,9 @@ pub enum MediaError {
     /// GStreamer refused a state.
     #[error("a pipeline did not start")]
     State(#[from] gst::StateChangeError),
+    /// GStreamer refused a state and said why.
+    #[error("{0}")]
+    Pipeline(String),
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),

@@ -125,3 +125,18 @@ pub(crate) fn describe(error: &gst::message::Error) -> String {
     let detail = detail.lines().last().unwrap_or_default().trim();
     format!("{element}: {} ({detail})", error.error())
 }
+
+/// Starts a pipeline that is not watched yet; its error message is the error.
+pub(crate) fn start_or_explain(pipeline: &gst::Pipeline) -> Result<(), MediaError> {
+    let Err(refused) = pipeline.set_state(gst::State::Playing) else {
+        return Ok(());
+    };
+    let message = pipeline
+        .bus()
+        .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
+    let said = message.as_ref().and_then(|message| match message.view() {
+        gst::MessageView::Error(error) => Some(describe(error)),
+        _ => None,
+    });
+    Err(said.map_or(MediaError::State(refused), MediaError::Pipeline))
+}

@@ -28,7 +28,7 @@ pub enum LinkEvent {
     /// Connected; speak through this.
     Up(Sender),
     /// boothd said something.
-    Message(ToWorker),
+    Message(Box<ToWorker>),
     /// The connection ended.
     Down,
 }
@@ -119,7 +119,11 @@ async fn converse(stream: UnixStream, events: &mpsc::Sender<LinkEvent>) {
                 Ok(Err(error)) => return tracing::warn!(%error, "a frame from boothd is damaged"),
                 Err(error) => return tracing::info!(%error, "boothd is gone"),
             };
-            if events.send(LinkEvent::Message(message)).await.is_err() {
+            if events
+                .send(LinkEvent::Message(Box::new(message)))
+                .await
+                .is_err()
+            {
                 return;
             }
         }

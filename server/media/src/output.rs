@@ -1,13 +1,15 @@
 //! The encoder of one output: raw pictures and sound in, MPEG-TS out, from the worker's start to its end.
 //!
 //! ```text
-//!  pacer ─▶ appsrc I420 ─▶ x264enc │ openh264enc ─▶ h264parse ─┐
-//!                                                              ├─▶ mpegtsmux ─▶ appsink ─▶ feed (srt.rs)
-//!  pacer ─▶ appsrc F32 ──▶ avenc_aac ──────────────────────────┘
+//!  pacer ─▶ appsrc I420 ─▶ x264enc │ openh264enc ─▶ h264parse ─▶ appsink ─┐
+//!                                                                         ├─▶ Muxer ─▶ feed (srt.rs)
+//!  pacer ─▶ appsrc F32 ──▶ avenc_aac ─▶ aacparse (ADTS) ────────▶ appsink ─┘
 //! ```
 //!
-//! Not live in GStreamer's sense: the pacer alone sets the time, and the mux never waits for a clock. It always has both
-//! pads fed, because the pacer never stops. The connection is a pipeline of its own, so that the stream goes on over it.
+//! Not live in GStreamer's sense: the pacer alone sets the time, and nothing waits for a clock or for the other medium.
+//! The connection is a pipeline of its own, so that the stream goes on over it.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
@@ -18,10 +20,15 @@ use crate::pacer::BLOCK_FRAMES;
 use crate::picture::Format;
 use crate::settings::{Encoder, OutputSettings, VideoSettings};
 use crate::srt::Feed;
+use crate::ts::Muxer;
 
-/// Packets per write: 7 × 188 fill an SRT payload; without pictures one by one, which saves 17 ms of waiting.
-const ALIGNMENT_WITH_VIDEO: i32 = 7;
-const ALIGNMENT_AUDIO_ONLY: i32 = 0;
+/// Seven packets fill an SRT payload.
+const WRITE: usize = 7 * 188;
+/// avenc_aac stamps its frames with the time at which their samples went in, one frame (1024 samples) before those that
+/// come out of a decoder: in 1/90000 s.
+const AAC_DELAY: u64 = 1920;
+/// Timestamps begin this late, so that the first frame's corrected one is not negative.
+const BASE: u64 = 90_000;
 /// Rate control window: bounds the burst of a key frame.
 const VBV_MS: u32 = 500;
 
@@ -45,18 +52,10 @@ impl Output {
         facts: &Facts,
     ) -> Result<Self, MediaError> {
         let pipeline = gst::Pipeline::with_name("output");
-        let alignment = if format.is_some() {
-            ALIGNMENT_WITH_VIDEO
-        } else {
-            ALIGNMENT_AUDIO_ONLY
+        let mux = Mux {
+            muxer: Arc::new(Mutex::new(Muxer::new(format.is_some()))),
+            feed: feed.clone(),
         };
-        let mux = make("mpegtsmux")?
-            .property("alignment", alignment)
-            .build()?;
-        let sink = AppSink::builder().sync(false).async_(false).build();
-        pipeline.add_many([&mux, sink.upcast_ref()])?;
-        mux.link(&sink)?;
-        // Both pads exist before anything runs: the program map names both from its first packet on.
         let (video, encoder) = match (&settings.video, format) {
             (Some(video), Some(format)) => {
                 let (source, encoder) = video_chain(&pipeline, &mux, video, format)?;
@@ -65,18 +64,6 @@ impl Output {
             _ => (None, None),
         };
         let audio = audio_chain(&pipeline, &mux, settings.audio_bitrate_kbps)?;
-        let feed = feed.clone();
-        sink.set_callbacks(
-            AppSinkCallbacks::builder()
-                .new_sample(move |sink| {
-                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    if let Some(buffer) = sample.buffer_owned() {
-                        feed.push(buffer);
-                    }
-                    Ok(gst::FlowSuccess::Ok)
-                })
-                .build(),
-        );
         watch_bus(&pipeline, facts, |text| Fact::OutputFailed { text })?;
         pipeline.set_state(gst::State::Playing)?;
         Ok(Self {
@@ -122,6 +109,53 @@ impl Output {
     }
 }
 
+/// Both encoders' way out; held only while a frame is cut into packets.
+#[derive(Clone)]
+struct Mux {
+    muxer: Arc<Mutex<Muxer>>,
+    feed: Feed,
+}
+
+impl Mux {
+    fn write(&self, packets: impl FnOnce(&mut Muxer) -> Vec<u8>) {
+        let mut muxer = self.muxer.lock().unwrap_or_else(PoisonError::into_inner);
+        for write in packets(&mut muxer).chunks(WRITE) {
+            self.feed.push(gst::Buffer::from_mut_slice(write.to_vec()));
+        }
+    }
+}
+
+/// A sink that hands on encoded frames with their time in 1/90000 s and whether they are key frames.
+fn encoded(caps: &gst::Caps, hand_on: impl Fn(u64, bool, &[u8]) + Send + 'static) -> AppSink {
+    let sink = AppSink::builder()
+        .caps(caps)
+        .sync(false)
+        .async_(false)
+        .build();
+    sink.set_callbacks(
+        AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                // x264enc stamps from 1000 hours on, and says so in its segment.
+                let segment = sample
+                    .segment()
+                    .and_then(|s| s.downcast_ref::<gst::ClockTime>());
+                if let (Some(buffer), Some(segment)) = (sample.buffer(), segment)
+                    && let Some(pts) = segment.to_running_time(buffer.pts())
+                    && let Ok(map) = buffer.map_readable()
+                {
+                    // Rounded: 1/90000 s is 11111.1 ns.
+                    let time = (pts.nseconds() * 9 + 50_000) / 100_000;
+                    let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+                    hand_on(time, key, map.as_slice());
+                }
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+    sink
+}
+
 /// An element builder that the caller finishes; a missing plug-in is found at `build`.
 pub(crate) fn make(factory: &str) -> Result<gst::element_factory::ElementBuilder<'_>, MediaError> {
     match gst::ElementFactory::find(factory) {
@@ -132,7 +166,7 @@ pub(crate) fn make(factory: &str) -> Result<gst::element_factory::ElementBuilder
 
 fn video_chain(
     pipeline: &gst::Pipeline,
-    mux: &gst::Element,
+    mux: &Mux,
     settings: &VideoSettings,
     format: &Format,
 ) -> Result<(AppSrc, gst::Element), MediaError> {
@@ -175,16 +209,18 @@ fn video_chain(
         .field("stream-format", "byte-stream")
         .field("alignment", "au")
         .build();
-    pipeline.add_many([source.upcast_ref(), &encoder, &parse])?;
-    source.link(&encoder)?;
-    encoder.link(&parse)?;
-    parse.link_filtered(mux, &caps)?;
+    let to = mux.clone();
+    let sink = encoded(&caps, move |time, key, unit| {
+        to.write(|muxer| muxer.video(time + BASE, key, unit))
+    });
+    pipeline.add_many([source.upcast_ref(), &encoder, &parse, sink.upcast_ref()])?;
+    gst::Element::link_many([source.upcast_ref(), &encoder, &parse, sink.upcast_ref()])?;
     Ok((source, encoder))
 }
 
 fn audio_chain(
     pipeline: &gst::Pipeline,
-    mux: &gst::Element,
+    mux: &Mux,
     bitrate_kbps: u32,
 ) -> Result<AppSrc, MediaError> {
     let caps = audio_caps();
@@ -205,8 +241,15 @@ fn audio_chain(
         .property_from_str("aac-coder", "fast")
         .build()?;
     let parse = make("aacparse")?.build()?;
-    pipeline.add_many([source.upcast_ref(), &encoder, &parse])?;
-    gst::Element::link_many([source.upcast_ref(), &encoder, &parse, mux])?;
+    let caps = gst::Caps::builder("audio/mpeg")
+        .field("stream-format", "adts")
+        .build();
+    let to = mux.clone();
+    let sink = encoded(&caps, move |time, _, frame| {
+        to.write(|muxer| muxer.audio(time + BASE - AAC_DELAY, frame));
+    });
+    pipeline.add_many([source.upcast_ref(), &encoder, &parse, sink.upcast_ref()])?;
+    gst::Element::link_many([source.upcast_ref(), &encoder, &parse, sink.upcast_ref()])?;
     Ok(source)
 }
 

@@ -19,6 +19,7 @@ use crate::facts::{Fact, Facts};
 use crate::idle::Idle;
 use crate::picture::{BLACK, Format, Frame};
 use crate::switcher::{Desired, Layer, Picture, SourceId, Switcher, Tracks};
+use crate::sync::Sync;
 use crate::tile::TileRequest;
 
 /// Frames of a block of sound: 10 ms.
@@ -55,13 +56,36 @@ pub enum Origin {
     Idle(u64),
 }
 
+/// When something was decoded, and when it came from the network by its own even clock (jitter taken out).
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp {
+    /// Decoded at.
+    pub decoded: Instant,
+    /// Sent at, on this machine's clock, the shortest way through the network taken as no time.
+    pub sent: Instant,
+}
+
+impl Stamp {
+    /// Decoded and sent now: files have no way to come.
+    #[must_use]
+    pub fn now() -> Self {
+        let now = Instant::now();
+        Self {
+            decoded: now,
+            sent: now,
+        }
+    }
+}
+
 /// Something was decoded.
 #[derive(Debug)]
 pub enum Media {
-    /// A picture in the output's format, decoded now, with the RTP time of its capture relative to sound if known.
-    Picture(Origin, Instant, Frame),
+    /// A picture in the output's format.
+    Picture(Origin, Stamp, Frame),
     /// Interleaved stereo at 48 kHz.
-    Sound(Origin, Instant, Vec<f32>),
+    Sound(Origin, Stamp, Vec<f32>),
+    /// By the sender's reports, sound captured together with a picture is sent this many milliseconds after it.
+    Offset(SourceId, f64),
 }
 
 /// Hand of decoders: never blocks, drops when the pacer stands still.
@@ -153,6 +177,7 @@ impl Drop for Pacer {
 struct Voice {
     playout: Playout,
     gain: Gain,
+    sync: Sync,
 }
 
 impl Voice {
@@ -239,6 +264,15 @@ impl Run {
         Some(grid(self.frames, u64::from(*fps)))
     }
 
+    fn half_frame(&self) -> Duration {
+        let rate = self
+            .outlets
+            .video
+            .as_ref()
+            .map(|(_, _, fps)| u64::from(*fps));
+        rate.map_or(Duration::ZERO, |fps| grid(1, fps) / 2)
+    }
+
     fn emit(&mut self, due: Duration) {
         if self.picture_due() == Some(due) {
             self.emit_picture(due);
@@ -273,14 +307,32 @@ impl Run {
 
     fn take_in(&mut self, media: Media, epoch: Instant) {
         match media {
-            Media::Picture(Origin::Source(id), at, frame) => {
-                let now = at.saturating_duration_since(epoch);
-                self.switcher.frame(id, now, now, frame);
+            Media::Picture(Origin::Source(id), stamp, frame) => {
+                let decoded = stamp.decoded.saturating_duration_since(epoch);
+                let sent = stamp.sent.saturating_duration_since(epoch);
+                let sync = self
+                    .voices
+                    .get(&id)
+                    .map(|voice| voice.sync)
+                    .unwrap_or_default();
+                // To the nearest tick, not the next.
+                let due = sync.due(sent, decoded).saturating_sub(self.half_frame());
+                self.switcher.frame(id, decoded, due, frame);
             }
-            Media::Sound(Origin::Source(id), at, samples) => {
+            Media::Sound(Origin::Source(id), stamp, samples) => {
                 if let Some(voice) = self.voices.get_mut(&id) {
+                    let decoded = stamp.decoded.saturating_duration_since(epoch);
+                    let sent = stamp.sent.saturating_duration_since(epoch);
+                    // What was just pushed is heard when all that waits before it has been.
+                    let heard = decoded + Duration::from_secs_f64(voice.playout.delay_s());
+                    voice.sync.sound(heard.saturating_sub(sent));
                     voice.playout.push(&samples);
-                    self.switcher.sound(id, at.saturating_duration_since(epoch));
+                    self.switcher.sound(id, decoded);
+                }
+            }
+            Media::Offset(id, offset_ms) => {
+                if let Some(voice) = self.voices.get_mut(&id) {
+                    voice.sync.measured(offset_ms);
                 }
             }
             Media::Picture(Origin::Idle(token), _, frame) => self.idle.show(token, frame),

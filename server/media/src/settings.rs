@@ -190,7 +190,7 @@ fn peer(wire: &SlotSettings) -> Result<SrtPeer, SettingsError> {
 
 fn video(wire: &SlotSettings) -> Result<VideoSettings, SettingsError> {
     let (width, height) = (or(wire.width, 1280), or(wire.height, 720));
-    let fits = |value: u32, max: u32| value % 2 == 0 && (16..=max).contains(&value);
+    let fits = |value: u32, max: u32| value.is_multiple_of(2) && (16..=max).contains(&value);
     if !fits(width, 3840) || !fits(height, 2160) {
         return Err(SettingsError::Size(width, height));
     }

@@ -8,7 +8,7 @@ use gst::prelude::*;
 use gst_app::AppSrc;
 
 use crate::error::MediaError;
-use crate::facts::{Fact, Facts, watch_bus};
+use crate::facts::{Fact, Facts, start_or_explain, watch_bus};
 use crate::output::make;
 use crate::settings::{SrtPeer, SrtSettings};
 
@@ -69,11 +69,11 @@ impl Srt {
         listen(&sink, settings, facts);
         pipeline.add_many([source.upcast_ref(), &sink])?;
         source.link(&sink)?;
-        watch_bus(&pipeline, facts, |text| Fact::SrtFailed { text })?;
-        if let Err(error) = pipeline.set_state(gst::State::Playing) {
+        if let Err(error) = start_or_explain(&pipeline) {
             let _ = pipeline.set_state(gst::State::Null);
-            return Err(error.into());
+            return Err(error);
         }
+        watch_bus(&pipeline, facts, |text| Fact::SrtFailed { text })?;
         feed.set(Some(source));
         Ok(Self {
             pipeline,

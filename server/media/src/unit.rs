@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use booth_proto::worker::from_worker::Message as Say;
 use booth_proto::worker::to_worker::Message as Heard;
 use booth_proto::worker::{
-    Hello, KeyframeRequest, Medium, Meters, Packets, Pong, Problem, SlotDesired, SlotReport,
-    Source, SourceReport, SrtStats, Tile, slot_report,
+    Hello, KeyframeRequest, Meters, Packets, Pong, Problem, SlotDesired, SlotReport, Source,
+    SourceReport, SrtStats, Tile, slot_report,
 };
 use tokio::sync::mpsc;
 
@@ -355,10 +355,13 @@ impl Unit {
         let Some(caller) = self.callers.get(&packets.session) else {
             return;
         };
-        let Some(input) = caller.input.as_ref().filter(|_| !packets.rtcp) else {
-            return;
-        };
-        if medium != Medium::Unspecified {
+        let Some(input) = &caller.input else { return };
+        if packets.rtcp {
+            packets
+                .data
+                .iter()
+                .for_each(|packet| input.rtcp(medium, packet));
+        } else {
             packets
                 .data
                 .into_iter()

@@ -44,6 +44,8 @@ pub mod exit {
 
 /// How long the end may take; then the process ends anyway.
 const STOP_DEADLINE: Duration = Duration::from_millis(900);
+/// Niceness of the worker: what is on air goes before what is not.
+const PRIORITY: i32 = -10;
 /// Looks after key frames.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
@@ -61,6 +63,10 @@ pub fn run_worker(args: WorkerArgs) -> u8 {
             return exit::FAILED;
         }
     };
+    // Before any thread starts: they inherit it. Without the right to it the output shares the machine like any other.
+    if let Err(error) = rustix::process::setpriority_process(None, PRIORITY) {
+        tracing::debug!(%error, "the output runs at ordinary priority");
+    }
     if let Err(error) = gst::init() {
         tracing::error!(%error, "GStreamer does not start");
         return exit::UNUSABLE;

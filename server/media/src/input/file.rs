@@ -1,6 +1,7 @@
 //! Files of the idle source: a picture, decoded once; a video, played without end.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -8,9 +9,9 @@ use gst_app::{AppSink, AppSinkCallbacks};
 
 use super::{rtp, teardown};
 use crate::error::MediaError;
-use crate::facts::{Fact, Facts, describe};
+use crate::facts::{Fact, Facts, describe, start_or_explain};
 use crate::output::make;
-use crate::pacer::{Media, MediaSender, Origin};
+use crate::pacer::{Media, MediaSender, Origin, Stamp};
 use crate::picture::{Format, Frame};
 
 /// A picture file that is not decoded by then is unreadable.
@@ -29,7 +30,7 @@ pub fn load_image(path: &Path, format: &Format) -> Result<Frame, MediaError> {
     let video = video_branch(&pipeline, format)?;
     plug(&decoder, Some(&video), None);
     let loaded = (|| {
-        pipeline.set_state(gst::State::Playing)?;
+        start_or_explain(&pipeline)?;
         let sink = &video.sink;
         let deadline = Instant::now() + Duration::from(IMAGE_DEADLINE);
         let bus = pipeline.bus().ok_or_else(|| failed("no bus".to_owned()))?;
@@ -89,7 +90,7 @@ impl FileInput {
                         if let Some(buffer) = sample.buffer_owned() {
                             media.send(Media::Picture(
                                 Origin::Idle(token),
-                                Instant::now(),
+                                Stamp::now(),
                                 Frame(buffer),
                             ));
                         }
@@ -104,7 +105,7 @@ impl FileInput {
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                     if let Some(samples) = sample.buffer().and_then(rtp::samples) {
-                        to.send(Media::Sound(Origin::Idle(token), Instant::now(), samples));
+                        to.send(Media::Sound(Origin::Idle(token), Stamp::now(), samples));
                     }
                     Ok(gst::FlowSuccess::Ok)
                 })
@@ -154,7 +155,7 @@ fn repeat(pipeline: &gst::Pipeline, token: u64, facts: &Facts) -> Result<(), Med
     let bus = pipeline
         .bus()
         .ok_or_else(|| gst::glib::bool_error!("a pipeline without bus"))?;
-    let looping = std::sync::atomic::AtomicBool::new(false);
+    let looping = AtomicBool::new(false);
     bus.set_sync_handler(move |_, message| {
         match message.view() {
             gst::MessageView::Error(error) => {
@@ -163,10 +164,8 @@ fn repeat(pipeline: &gst::Pipeline, token: u64, facts: &Facts) -> Result<(), Med
                     text: describe(error),
                 });
             }
-            gst::MessageView::AsyncDone(_) => {
-                if !looping.swap(true, std::sync::atomic::Ordering::Relaxed) {
-                    seek_later(&weak, gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT, true);
-                }
+            gst::MessageView::AsyncDone(_) if !looping.swap(true, Ordering::Relaxed) => {
+                seek_later(&weak, gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT, true);
             }
             gst::MessageView::SegmentDone(_) => seek_later(&weak, gst::SeekFlags::SEGMENT, false),
             // Formats without segment seeks end for good: start them over.

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use booth_proto::worker::{Codec, Medium, Source, Track};
 use bytes::Bytes;
@@ -18,9 +18,10 @@ use super::teardown;
 use crate::error::MediaError;
 use crate::facts::{Decoded, Fact, Facts, watch_bus};
 use crate::output::{audio_caps, make};
-use crate::pacer::{Media, MediaSender, Origin};
+use crate::pacer::{Media, MediaSender, Origin, Stamp};
 use crate::picture::{Format, Frame};
 use crate::switcher::{SourceId, Tracks};
+use crate::sync::RtpClock;
 
 /// Video waits this long for a missing packet; a short buffer would throw the burst of the first key frame away.
 const VIDEO_LATENCY_MS: u32 = 400;
@@ -39,6 +40,16 @@ pub struct RtpInput {
     audio: Option<AppSrc>,
     seen: Arc<Mutex<Decoded>>,
     pictures: Arc<AtomicU64>,
+    clocks: Arc<Mutex<Clocks>>,
+    media: MediaSender,
+    id: SourceId,
+}
+
+/// Both media's clocks, to hear and see together what was captured together.
+#[derive(Debug)]
+struct Clocks {
+    video: RtpClock,
+    audio: RtpClock,
 }
 
 impl RtpInput {
@@ -62,12 +73,18 @@ impl RtpInput {
             fps: 0.0,
         }));
         let pictures = Arc::new(AtomicU64::new(0));
+        let rate = |track: &Option<Track>| track.as_ref().map_or(90_000, |track| track.clock_rate);
+        let clocks = Arc::new(Mutex::new(Clocks {
+            video: RtpClock::new(rate(&source.video)),
+            audio: RtpClock::new(rate(&source.audio)),
+        }));
         let tap = Tap {
             id,
             media: media.clone(),
             facts: facts.clone(),
             seen: Arc::clone(&seen),
             pictures: Arc::clone(&pictures),
+            clocks: Arc::clone(&clocks),
         };
         let video = match (&source.video, format) {
             (Some(track), Some(format)) => Some(video_chain(&pipeline, track, format, &tap)?),
@@ -88,6 +105,9 @@ impl RtpInput {
             audio,
             seen,
             pictures,
+            clocks,
+            media: media.clone(),
+            id,
         })
     }
 
@@ -110,6 +130,21 @@ impl RtpInput {
     #[must_use]
     pub fn pictures(&self) -> u64 {
         self.pictures.load(Ordering::Relaxed)
+    }
+
+    /// Takes an RTCP packet: sender reports pair the clocks of sound and picture.
+    pub fn rtcp(&self, medium: Medium, packet: &[u8]) {
+        let mut clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = match medium {
+            Medium::Video => clocks.video.rtcp(packet),
+            Medium::Audio => clocks.audio.rtcp(packet),
+            Medium::Unspecified => false,
+        };
+        if heard && let (Some(video), Some(audio)) = (clocks.video.lead_s(), clocks.audio.lead_s())
+        {
+            self.media
+                .send(Media::Offset(self.id, (audio - video) * 1000.0));
+        }
     }
 
     /// Takes a packet. Never waits: a full queue loses its oldest.
@@ -139,6 +174,7 @@ struct Tap {
     facts: Facts,
     seen: Arc<Mutex<Decoded>>,
     pictures: Arc<AtomicU64>,
+    clocks: Arc<Mutex<Clocks>>,
 }
 
 impl Tap {
@@ -236,7 +272,9 @@ fn video_chain(
         decoder.set_property("automatic-request-sync-points", true);
         watch_size(decoder, tap);
     }
-    chain.insert(0, jitter_buffer(VIDEO_LATENCY_MS)?);
+    let jitter = jitter_buffer(VIDEO_LATENCY_MS)?;
+    watch_clock(&jitter, tap, |clocks| &mut clocks.video);
+    chain.insert(0, jitter);
     let sink = normalise_video(&mut chain, format)?;
     let first = AtomicBool::new(true);
     let to = tap.clone();
@@ -247,7 +285,7 @@ fn video_chain(
                 if let Some(buffer) = sample.buffer_owned() {
                     to.media.send(Media::Picture(
                         Origin::Source(to.id),
-                        Instant::now(),
+                        stamp(sink, &buffer),
                         Frame(buffer),
                     ));
                 }
@@ -273,6 +311,26 @@ fn video_chain(
         });
     }
     Ok(source)
+}
+
+/// Notes which RTP time the jitter buffer makes which local time.
+fn watch_clock(jitter: &gst::Element, tap: &Tap, of: fn(&mut Clocks) -> &mut RtpClock) {
+    let Some(pad) = jitter.static_pad("src") else {
+        return;
+    };
+    let clocks = Arc::clone(&tap.clocks);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer()
+            && let Some(pts) = buffer.pts()
+            && let Ok(map) = buffer.map_readable()
+            && let Some(rtp) = map.as_slice().get(4..8)
+        {
+            let rtp = u32::from_be_bytes([rtp[0], rtp[1], rtp[2], rtp[3]]);
+            let local_s = pts.nseconds() as f64 / 1e9;
+            of(&mut clocks.lock().unwrap_or_else(PoisonError::into_inner)).packet(rtp, local_s);
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// Tells the size as sent whenever the decoder finds a new one.
@@ -321,8 +379,10 @@ fn audio_chain(pipeline: &gst::Pipeline, track: &Track, tap: &Tap) -> Result<App
         return Err(MediaError::Codec(track.codec()));
     }
     let source = rtp_source(track, "audio", "OPUS");
+    let jitter = jitter_buffer(AUDIO_LATENCY_MS)?;
+    watch_clock(&jitter, tap, |clocks| &mut clocks.audio);
     let mut chain = vec![
-        jitter_buffer(AUDIO_LATENCY_MS)?,
+        jitter,
         make("rtpopusdepay")?.build()?,
         make("opusdec")?.property("plc", true).build()?,
     ];
@@ -333,9 +393,12 @@ fn audio_chain(pipeline: &gst::Pipeline, track: &Track, tap: &Tap) -> Result<App
         AppSinkCallbacks::builder()
             .new_sample(move |sink| {
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                if let Some(samples) = sample.buffer().and_then(samples) {
+                if let Some(buffer) = sample.buffer()
+                    && let Some(samples) = samples(buffer)
+                {
+                    let origin = Origin::Source(to.id);
                     to.media
-                        .send(Media::Sound(Origin::Source(to.id), Instant::now(), samples));
+                        .send(Media::Sound(origin, stamp(sink, buffer), samples));
                 }
                 if first.swap(false, Ordering::Relaxed) {
                     to.note(|seen| seen.sound = true);
@@ -361,6 +424,21 @@ pub(super) fn normalise_audio(chain: &mut Vec<gst::Element>) -> Result<AppSink, 
         .max_buffers(25)
         .drop(true)
         .build())
+}
+
+/// The times of a decoded buffer. Its PTS comes from the jitter buffer, which made the sender's clock even.
+fn stamp(sink: &AppSink, buffer: &gst::BufferRef) -> Stamp {
+    let decoded = Instant::now();
+    let age = sink
+        .current_running_time()
+        .zip(buffer.pts())
+        .map_or(Duration::ZERO, |(now, pts)| {
+            Duration::from(now.saturating_sub(pts))
+        });
+    Stamp {
+        decoded,
+        sent: decoded.checked_sub(age).unwrap_or(decoded),
+    }
 }
 
 /// The samples of a buffer of interleaved floats.

@@ -1,7 +1,7 @@
 //! A caller of the tests: loops of synthetic media, cut into RTP and sent to the worker in real time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -67,37 +67,50 @@ pub fn source(caller: &str, session: u64, media: &Media, video: bool) -> Source 
     }
 }
 
+/// What happens to the packets on their way.
+#[derive(Default)]
+struct Way {
+    stopped: AtomicBool,
+    paused: AtomicBool,
+    /// Every n-th packet is lost; 0 for none.
+    lose_every: AtomicU32,
+}
+
 /// Sends until it is dropped.
 pub struct Sending {
-    stop: Arc<AtomicBool>,
+    way: Arc<Way>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Sending {
     pub fn start(boothd: &Arc<Boothd>, session: u64, media: &Arc<Media>) -> Self {
-        Self::start_with(boothd, session, vec![Arc::clone(media)], true)
+        Self::start_all(boothd, session, vec![Arc::clone(media)])
     }
 
     /// Sends the loops of `media` one after the other, the last for ever: changes of size in one RTP stream.
-    pub fn start_with(
-        boothd: &Arc<Boothd>,
-        session: u64,
-        media: Vec<Arc<Media>>,
-        video: bool,
-    ) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, boothd) = (Arc::clone(&stop), Arc::clone(boothd));
-        let thread = std::thread::spawn(move || run(&boothd, session, &media, video, &stopped));
+    pub fn start_all(boothd: &Arc<Boothd>, session: u64, media: Vec<Arc<Media>>) -> Self {
+        let way = Arc::new(Way::default());
+        let (on_way, boothd) = (Arc::clone(&way), Arc::clone(boothd));
+        let thread = std::thread::spawn(move || run(&boothd, session, &media, &on_way));
         Self {
-            stop,
+            way,
             thread: Some(thread),
         }
+    }
+
+    /// Sends nothing for a while, as a muted browser does: its clock goes on.
+    pub fn pause(&self, paused: bool) {
+        self.way.paused.store(paused, Ordering::Relaxed);
+    }
+
+    pub fn lose_every(&self, packets: u32) {
+        self.way.lose_every.store(packets, Ordering::Relaxed);
     }
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.way.stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -124,7 +137,8 @@ impl Stream {
         }
     }
 
-    fn send(&mut self, boothd: &Boothd, session: u64, at: u32, payloads: Vec<Vec<u8>>) {
+    fn send(&mut self, boothd: &Boothd, session: u64, at: u32, payloads: Vec<Vec<u8>>, way: &Way) {
+        let lose_every = way.lose_every.load(Ordering::Relaxed);
         let last = payloads.len() - 1;
         let data: Vec<Bytes> = payloads
             .into_iter()
@@ -141,8 +155,10 @@ impl Stream {
                 packet.extend(self.ssrc.to_be_bytes());
                 packet.extend(payload);
                 self.sequence = self.sequence.wrapping_add(1);
-                packet.into()
+                (self.sequence, packet.into())
             })
+            .filter(|(sequence, _)| lose_every == 0 || u32::from(*sequence) % lose_every != 0)
+            .map(|(_, packet)| packet)
             .collect();
         boothd.say(Say::Packets(Packets {
             session,
@@ -153,7 +169,7 @@ impl Stream {
     }
 }
 
-fn run(boothd: &Boothd, session: u64, media: &[Arc<Media>], video: bool, stop: &AtomicBool) {
+fn run(boothd: &Boothd, session: u64, media: &[Arc<Media>], way: &Way) {
     let start = Instant::now();
     let mut pictures = Stream::new(Medium::Video, 96, 2);
     let mut sound = Stream::new(Medium::Audio, 111, 1);
@@ -162,15 +178,13 @@ fn run(boothd: &Boothd, session: u64, media: &[Arc<Media>], video: bool, stop: &
         let now = &media[round.min(media.len() - 1)];
         // Sound goes out when its 20 ms are over, as a microphone's would.
         let mut events: Vec<(u32, Option<usize>, Option<usize>)> = Vec::new();
-        if video {
-            events.extend(
-                now.made
-                    .video
-                    .iter()
-                    .enumerate()
-                    .map(|(n, frame)| (frame.at_90k, Some(n), None)),
-            );
-        }
+        events.extend(
+            now.made
+                .video
+                .iter()
+                .enumerate()
+                .map(|(n, frame)| (frame.at_90k, Some(n), None)),
+        );
         events.extend((0..now.made.audio.len()).map(|n| (n as u32 * 1800 + 1800, None, Some(n))));
         events.sort_by_key(|(at, _, _)| *at);
         for (at, picture, packet) in events {
@@ -178,8 +192,11 @@ fn run(boothd: &Boothd, session: u64, media: &[Arc<Media>], video: bool, stop: &
             while let Some(left) = due.checked_duration_since(Instant::now()) {
                 std::thread::park_timeout(left);
             }
-            if stop.load(Ordering::Relaxed) {
+            if way.stopped.load(Ordering::Relaxed) {
                 return;
+            }
+            if way.paused.load(Ordering::Relaxed) {
+                continue;
             }
             if let Some(n) = picture {
                 let frame = &now.made.video[n].data;
@@ -188,11 +205,17 @@ fn run(boothd: &Boothd, session: u64, media: &[Arc<Media>], video: bool, stop: &
                 } else {
                     h264(frame)
                 };
-                pictures.send(boothd, session, offset_90k + at, payloads);
+                pictures.send(boothd, session, offset_90k + at, payloads, way);
             }
             if let Some(n) = packet {
                 let at_48k = (offset_90k / 15 * 8).wrapping_add(n as u32 * 960);
-                sound.send(boothd, session, at_48k, vec![now.made.audio[n].to_vec()]);
+                sound.send(
+                    boothd,
+                    session,
+                    at_48k,
+                    vec![now.made.audio[n].to_vec()],
+                    way,
+                );
             }
         }
         offset_90k += now.made.length_90k;

@@ -173,3 +173,47 @@ fn a_damaged_frame_or_an_unknown_session_disturbs_nothing() {
     rig.greet();
     reader.more(30).assert_steady(30);
 }
+
+#[test]
+fn a_caller_who_pauses_is_back_at_once_afterwards() {
+    let mut rig = Rig::start(settings());
+    let reader = Reader::open(rig.port());
+    rig.want(|wish| wish.on_air = Some(source("anna", 11, &FIVE, true)));
+    let sending = Sending::start(rig.boothd(), 11, &FIVE);
+    reader.wait("anna", |seen| seen.id == Some(5) && seen.tone == Some(5));
+    sending.pause(true);
+    reader.wait("the idle source", |seen| {
+        seen.luma <= 17 && seen.level_dbfs < -60.0
+    });
+    // A long pause: a jitter buffer that waits for what was never sent would wait as long again.
+    reader.more(150);
+    sending.pause(false);
+    let back = Instant::now();
+    reader.wait("anna again", |seen| {
+        seen.id == Some(5) && seen.tone == Some(5)
+    });
+    assert!(
+        back.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        back.elapsed()
+    );
+}
+
+#[test]
+fn lost_packets_cost_neither_the_output_nor_the_caller() {
+    let mut rig = Rig::start(settings());
+    let reader = Reader::open(rig.port());
+    rig.want(|wish| wish.on_air = Some(source("anna", 11, &FIVE, true)));
+    let sending = Sending::start(rig.boothd(), 11, &FIVE);
+    reader.wait("anna", |seen| seen.id == Some(5) && seen.tone == Some(5));
+    rig.boothd().forget();
+    sending.lose_every(50);
+    rig.boothd().hear("a request for a key frame", |said| {
+        matches!(said, Said::Keyframe(_)).then_some(())
+    });
+    reader.more(60).assert_steady(30);
+    sending.lose_every(0);
+    reader.wait("anna again", |seen| {
+        seen.id == Some(5) && seen.tone == Some(5)
+    });
+}

@@ -1,5 +1,13 @@
 //! The worker as a process: a boothd of the tests on one side, SRT receivers on the other.
 
+// Clippy knows test functions, but not their helpers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
 mod boothd;
 mod caller;
 mod faults;
@@ -104,4 +112,29 @@ fn a_fade_takes_its_time_in_picture_and_sound() {
         seen.lumas
     );
     seen.assert_steady(30);
+}
+
+#[test]
+fn picture_and_sound_of_a_caller_come_out_together() {
+    let mut rig = Rig::start(settings());
+    let reader = Reader::open(rig.port());
+    rig.want(|wish| wish.on_air = Some(source("anna", 11, &FIVE, true)));
+    let _sending = Sending::start(rig.boothd(), 11, &FIVE);
+    let seen = reader.wait("three flashes and beeps", |seen| {
+        seen.flashes.len() >= 3 && seen.beeps.len() >= 3
+    });
+    for flash in &seen.flashes[1..] {
+        let skew_ms = seen
+            .beeps
+            .iter()
+            .map(|beep| beep - flash)
+            .min_by(|a, b| a.abs().total_cmp(&b.abs()));
+        // ITU-R BT.1359: noticed from +45 ms (sound early) and -125 ms on.
+        assert!(
+            skew_ms.unwrap().abs() < 45.0,
+            "{skew_ms:?}: {:?} {:?}",
+            seen.flashes,
+            seen.beeps
+        );
+    }
 }

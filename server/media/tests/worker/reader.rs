@@ -32,6 +32,11 @@ pub struct Seen {
     last_arrival: Option<Instant>,
     /// For a fade: ids or darkness in the order in which they were seen.
     pub lumas: Vec<u8>,
+    /// PTS of the first picture of each flash, and of each beep's first block, in ms.
+    pub flashes: Vec<f64>,
+    pub beeps: Vec<f64>,
+    flash: bool,
+    beep: bool,
 }
 
 type Shared = Arc<(Mutex<Seen>, Condvar)>;
@@ -53,6 +58,7 @@ impl Reader {
             .property("uri", format!("srt://127.0.0.1:{port}?mode=caller"))
             .property("latency", 20i32)
             .property("poll-timeout", 200i32)
+            .property("auto-reconnect", false)
             .build()
             .unwrap();
         if !stream_id.is_empty() {
@@ -281,6 +287,18 @@ fn look(sample: &gst::Sample, seen: &Shared) {
     seen_now.id = id_of(bits);
     let luma = seen_now.luma;
     seen_now.lumas.push(luma);
+    let top = map[height / 16 * stride..][..width]
+        .iter()
+        .map(|l| u64::from(*l))
+        .sum::<u64>()
+        / width as u64;
+    let (flash, before) = (top > 128, seen_now.flash);
+    seen_now.flash = flash;
+    if flash && !before {
+        seen_now
+            .flashes
+            .push(sample.buffer().unwrap().pts().unwrap().nseconds() as f64 / 1e6);
+    }
     seen.1.notify_all();
 }
 
@@ -308,6 +326,14 @@ fn listen(sample: &gst::Sample, seen: &Shared) {
         .unwrap();
     let mut seen_now = seen.0.lock().unwrap();
     seen_now.level_dbfs = level;
+    let loud = samples.iter().position(|s| s.abs() > 0.25);
+    if let Some(at) = loud
+        && !seen_now.beep
+    {
+        let pts = sample.buffer().unwrap().pts().unwrap().nseconds() as f64 / 1e6;
+        seen_now.beeps.push(pts + at as f64 / 48.0);
+    }
+    seen_now.beep = loud.is_some();
     seen_now.tone = (level > -40.0).then_some(loudest.0);
     seen.1.notify_all();
 }
