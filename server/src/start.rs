@@ -23,17 +23,25 @@ use crate::director::{self, CommandError, Director};
 use crate::meters::Meters;
 use crate::reconcile::Reconciler;
 use crate::relay::Hub;
-use crate::server::{LedgerStatus, Rooms, SystemView, UnitStatus};
 use crate::secrets::{self, Keyring};
+use crate::server::{LedgerStatus, Rooms, SystemView, UnitStatus};
 use crate::supervise::{Context, Places, Supervisor};
 use crate::{grpc, http, rtc};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("{what} {path}: {source}", path = path.display())]
-    File { what: &'static str, path: PathBuf, source: std::io::Error },
+    File {
+        what: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("cannot listen on {address} ({what}): {source}")]
-    Listen { what: &'static str, address: SocketAddr, source: std::io::Error },
+    Listen {
+        what: &'static str,
+        address: SocketAddr,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Ledger(#[from] booth_store::OpenError),
     #[error("{path} does not hold a 32-byte key", path = path.display())]
@@ -70,14 +78,20 @@ impl Server {
         let clock = Clock::anchored();
         let dir = private_dir(&config.data.dir)?;
         // Absolute, so that workers find it wherever they run.
-        let dir = dir.canonicalize().map_err(|source| StartError::File { what: "data directory", path: dir, source })?;
+        let dir = dir.canonicalize().map_err(|source| StartError::File {
+            what: "data directory",
+            path: dir,
+            source,
+        })?;
         let run = private_dir(&dir.join("run"))?;
 
         let opened = if config.data.ledger == "memory" {
             Ledger::memory()
         } else {
             let dir = dir.clone();
-            let open = tokio::task::spawn_blocking(move || Ledger::open(&dir, booth_store::Options::default()));
+            let open = tokio::task::spawn_blocking(move || {
+                Ledger::open(&dir, booth_store::Options::default())
+            });
             open.await.map_err(|e| StartError::Http(e.to_string()))??
         };
         let findings = opened.report.warnings();
@@ -95,21 +109,31 @@ impl Server {
             run: run.clone(),
             binary: match &config.workers.binary {
                 Some(path) => path.clone(),
-                None => std::env::current_exe()
-                    .map_err(|source| StartError::File { what: "own executable", path: PathBuf::new(), source })?,
+                None => std::env::current_exe().map_err(|source| StartError::File {
+                    what: "own executable",
+                    path: PathBuf::new(),
+                    source,
+                })?,
             },
             orphan_timeout: Duration::from_secs(config.workers.orphan_timeout_s),
         };
         let supervisor = Supervisor::new(places);
-        let socket = supervisor
-            .bind()
-            .map_err(|source| StartError::File { what: "workers' socket in", path: run, source })?;
+        let socket = supervisor.bind().map_err(|source| StartError::File {
+            what: "workers' socket in",
+            path: run,
+            source,
+        })?;
 
         let (stop, stop_director) = (CancellationToken::new(), CancellationToken::new());
         let (meters, hub) = (Meters::default(), Hub::default());
         let mut inner = JoinSet::new();
-        let (director, effects, task) =
-            director::start(opened.state, board.clone(), Arc::clone(&ledger), clock, stop_director.clone());
+        let (director, effects, task) = director::start(
+            opened.state,
+            board.clone(),
+            Arc::clone(&ledger),
+            clock,
+            stop_director.clone(),
+        );
         inner.spawn(async move {
             if let Err(error) = task.await {
                 error!(%error, "the director ended");
@@ -128,12 +152,30 @@ impl Server {
             generation: u64::try_from(clock.now().0).unwrap_or(0),
         };
         inner.spawn(reconciler.run(effects, stop_director.clone()));
-        let context = Context { clock, director: director.clone(), meters: meters.clone(), hub: hub.clone() };
+        let context = Context {
+            clock,
+            director: director.clone(),
+            meters: meters.clone(),
+            hub: hub.clone(),
+        };
         let keep = config.workers.keep_on_stop;
         inner.spawn(supervisor.clone().run(socket, context, keep, stop.clone()));
 
-        let system = Arc::new(System { ledger, supervisor, findings });
-        let rooms = Rooms { config, clock, director, board, meters, hub, keys, system };
+        let system = Arc::new(System {
+            ledger,
+            supervisor,
+            findings,
+        });
+        let rooms = Rooms {
+            config,
+            clock,
+            director,
+            board,
+            meters,
+            hub,
+            keys,
+            system,
+        };
         let rtc = rtc::Rtc::new(&rooms)?;
         let grpc = local(&grpc_listener)?;
         let http = local(&http_listener)?;
@@ -151,7 +193,15 @@ impl Server {
             }
         });
         info!(%grpc, %http, version = env!("CARGO_PKG_VERSION"), "open");
-        Ok(Self { rooms, grpc, http, stop, stop_director, doors, inner })
+        Ok(Self {
+            rooms,
+            grpc,
+            http,
+            stop,
+            stop_director,
+            doors,
+            inner,
+        })
     }
 
     /// Closes the doors, ends workers (unless they are to stay), then the director.
@@ -171,7 +221,13 @@ impl Server {
 }
 
 /// What the journal's end touched, for readers that resume over a restart.
-fn tail(ledger: &Ledger, state: &State) -> Vec<(Arc<booth_core::Record>, Arc<std::collections::BTreeSet<booth_core::Key>>)> {
+fn tail(
+    ledger: &Ledger,
+    state: &State,
+) -> Vec<(
+    Arc<booth_core::Record>,
+    Arc<std::collections::BTreeSet<booth_core::Key>>,
+)> {
     let mut scratch = state.clone();
     // Without it readers of before the restart get a snapshot instead.
     let records = ledger.tail(RING).unwrap_or_default();
@@ -193,7 +249,11 @@ async fn bare_start(
     dir: &Path,
 ) -> Result<(), StartError> {
     let state = board.state();
-    let meta = || Meta { actor: Actor::System, request_id: None, expected_revision: None };
+    let meta = || Meta {
+        actor: Actor::System,
+        request_id: None,
+        expected_revision: None,
+    };
     if state.operators.is_empty() {
         // The file first: killed in between, the next start makes both anew.
         let token = secrets::new_token()?;
@@ -222,7 +282,11 @@ fn private_dir(path: &Path) -> Result<PathBuf, StartError> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|source| StartError::File { what: "directory", path: path.to_owned(), source })?;
+        .map_err(|source| StartError::File {
+            what: "directory",
+            path: path.to_owned(),
+            source,
+        })?;
     Ok(path.to_owned())
 }
 
@@ -231,17 +295,29 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
     let part = path.with_extension("part");
     let write = || {
         let _ = std::fs::remove_file(&part);
-        let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part)?;
+        let mut file = std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&part)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&part, path)
     };
-    write().map_err(|source| StartError::File { what: "cannot write", path: path.to_owned(), source })
+    write().map_err(|source| StartError::File {
+        what: "cannot write",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The 32-byte key that seals secrets; made at the first start.
 fn key(config: &Config, dir: &Path) -> Result<[u8; 32], StartError> {
-    let path = config.data.key_file.clone().unwrap_or_else(|| dir.join("key"));
+    let path = config
+        .data
+        .key_file
+        .clone()
+        .unwrap_or_else(|| dir.join("key"));
     match std::fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|_| StartError::Key { path }),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -249,16 +325,28 @@ fn key(config: &Config, dir: &Path) -> Result<[u8; 32], StartError> {
             write_private(&path, &fresh)?;
             Ok(fresh)
         }
-        Err(source) => Err(StartError::File { what: "cannot read", path, source }),
+        Err(source) => Err(StartError::File {
+            what: "cannot read",
+            path,
+            source,
+        }),
     }
 }
 
 async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { what, address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen {
+            what,
+            address,
+            source,
+        })
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|e| StartError::Http(e.to_string()))
+    listener
+        .local_addr()
+        .map_err(|e| StartError::Http(e.to_string()))
 }
 
 struct System {
@@ -293,13 +381,21 @@ impl SystemView for System {
         let (tx, rx) = mpsc::channel(8);
         let ledger = Arc::clone(&self.ledger);
         let total = self.ledger.health().journal_bytes;
-        std::thread::Builder::new().name("backup".into()).spawn(move || {
-            let mut out = Chunks { tx: tx.clone(), buffer: Vec::with_capacity(CHUNK) };
-            let done = ledger.backup(&mut out).map_err(std::io::Error::other).and_then(|_| out.flush());
-            if let Err(error) = done {
-                let _ = tx.blocking_send(Err(error));
-            }
-        })?;
+        std::thread::Builder::new()
+            .name("backup".into())
+            .spawn(move || {
+                let mut out = Chunks {
+                    tx: tx.clone(),
+                    buffer: Vec::with_capacity(CHUNK),
+                };
+                let done = ledger
+                    .backup(&mut out)
+                    .map_err(std::io::Error::other)
+                    .and_then(|_| out.flush());
+                if let Err(error) = done {
+                    let _ = tx.blocking_send(Err(error));
+                }
+            })?;
         Ok((total, rx))
     }
 }
@@ -328,6 +424,8 @@ impl Write for Chunks {
             return Ok(());
         }
         let chunk = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
-        self.tx.blocking_send(Ok(chunk.into())).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+        self.tx
+            .blocking_send(Ok(chunk.into()))
+            .map_err(|_| std::io::ErrorKind::BrokenPipe.into())
     }
 }

@@ -113,7 +113,9 @@ fn describe(status: std::process::ExitStatus) -> String {
         Some(exit::SHUTDOWN) => "ended as asked".to_owned(),
         Some(exit::ORPHANED) => "was without boothd for too long".to_owned(),
         Some(exit::UNIT_TAKEN) => "another worker of this unit lives".to_owned(),
-        Some(exit::UNUSABLE) => "GStreamer, a plug-in or libsrt is missing or too old (see its log)".to_owned(),
+        Some(exit::UNUSABLE) => {
+            "GStreamer, a plug-in or libsrt is missing or too old (see its log)".to_owned()
+        }
         _ => status.to_string(),
     }
 }
