@@ -233,8 +233,11 @@ function troubleOf(error) {
 
 /** Peak level of the microphone, −60…0 dBFS. */
 export class Meter {
+  /** @type {AudioContext | null} */
   #context = null;
+  /** @type {MediaStreamAudioSourceNode | null} */
   #source = null;
+  /** @type {AnalyserNode | null} */
   #analyser = null;
   #samples = new Float32Array(1024);
 
@@ -270,6 +273,7 @@ export class Meter {
 
 /** Keeps the phone from locking, which would cut the sound. */
 export class Awake {
+  /** @type {WakeLockSentinel | null} */
   #lock = null;
   #wanted = false;
 

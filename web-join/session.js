@@ -49,7 +49,8 @@ export class Call {
     this.publisher = new Publisher({
       changed: () => this.#changed(),
       heard: on.heard,
-      refused: (problem) => void this.#refused(problem),
+      // How a call ended, its stream tells.
+      refused: (problem) => problem.reason === 'CALLER_ENDED' || this.#refused(problem),
       refresh: () => this.#refresh(),
     });
   }
@@ -89,9 +90,9 @@ export class Call {
         await this.#refresh();
       } catch (error) {
         const problem = /** @type {Problem} */ (error);
-        // An ended call's stream still tells how it ended.
-        if (!problem.passing && problem.reason !== 'CALLER_ENDED') return this.#refused(problem);
-        if (!problem.passing) return;
+        // How a call ended, its stream tells.
+        if (problem.reason === 'CALLER_ENDED') return;
+        if (!problem.passing) return this.#refused(problem);
         this.problem = problem;
         this.#changed();
         await this.#pause.wait(Math.max(problem.retryAfterMs, backoffMs(attempt)));
@@ -201,11 +202,10 @@ export class Call {
   }
 
   /** Trying again cannot help. @param {Problem} problem */
-  async #refused(problem) {
+  #refused(problem) {
     if (this.over) return;
-    // Its stream says how it ended; give it the time to.
-    if (problem.reason === 'CALLER_ENDED' && this.following) return;
-    this.problem = problem;
+    // WHIP takes invites too, and so calls a token that it does not know an unknown link.
+    this.problem = problem.reason === 'INVITE_UNKNOWN' ? new Problem('REJOIN_UNKNOWN', problem.status, problem.message) : problem;
     this.#end();
     this.#on.over();
   }

@@ -221,13 +221,16 @@ export class Publisher {
     });
   }
 
-  #applyVideo() {
+  /** @param {number} [tries] */
+  #applyVideo(tries = 5) {
     const sender = this.#senders.video;
     const parameters = sender?.getParameters();
     if (!sender || !parameters?.encodings?.[0]) return;
     Object.assign(parameters.encodings[0], VIDEO[this.#video]);
     // A second call while one runs is refused; the newest wish is applied by the one after.
-    sender.setParameters(parameters).catch(() => setTimeout(() => sender === this.#senders.video && this.#applyVideo(), 200));
+    sender.setParameters(parameters).catch(() => {
+      if (tries > 0) setTimeout(() => sender === this.#senders.video && this.#applyVideo(tries - 1), 200);
+    });
   }
 
   #close() {
@@ -287,7 +290,9 @@ async function received(pc) {
 
 /** Candidates that were not in the offer yet. */
 class Late {
+  /** @type {string[]} */
   #fragments = [];
+  /** @type {((fragment: string) => void) | null} */
   #send = null;
 
   /** @param {RTCPeerConnection} pc @param {string} offer */

@@ -23,9 +23,10 @@ after(async () => {
 function scene(name, body) {
   test(name, async () => {
     const people = [];
-    const enters = async (name, topic = '') => {
+    const enters = async (name, topic = '', init = undefined) => {
       const { page, context, faults } = await person(browser);
       people.push({ context, faults });
+      if (init) await page.addInitScript(init);
       await page.goto(await server.invite());
       await inState(page, 'start');
       await page.fill('#name', name);
@@ -49,6 +50,7 @@ function scene(name, body) {
 }
 
 const called = async (name) => (await server.callers()).find((c) => c.displayName === name);
+const showing = (what) => eventually(async () => (await server.booth('slot', 'get', '1')).slot.showing === what, `slot 1 ${what}`);
 const band = (page) => page.locator('#band').innerText();
 
 /** Fails with what was seen. */
@@ -57,14 +59,21 @@ function assertCallerSeenAndHeard(got) {
   // The fake camera is a light green pacman on dark green, and never stands still.
   assert.ok(got.frames > 15 && got.green > 60 && got.green > 2 * got.red && got.green > 2 * got.blue, `no camera picture: ${told}`);
   assert.ok(got.motion > 0.5, `the picture stands still: ${told}`);
-  // Its microphone beeps, with silence in between.
-  assert.ok(got.loudest > -40 && got.loudest - got.quietest > 15, `no beep: ${told}`);
+  assertHeard(got);
+}
+
+/** The fake microphone beeps, with silence in between. */
+function assertHeard(got) {
+  assert.ok(got.loudest > -40 && got.loudest - got.quietest > 15, `no beep: ${JSON.stringify(got)}`);
+}
+
+function assertBlack(got) {
+  assert.ok(got.frames > 5 && Math.max(got.red, got.green, got.blue) < 8, `not black: ${JSON.stringify(got)}`);
 }
 
 function assertIdle(got) {
-  const told = JSON.stringify(got);
-  assert.ok(got.frames > 5 && Math.max(got.red, got.green, got.blue) < 8, `not black: ${told}`);
-  assert.ok(got.loudest < -60, `not silent: ${told}`);
+  assertBlack(got);
+  assert.ok(got.loudest < -60, `not silent: ${JSON.stringify(got)}`);
 }
 
 scene('a caller goes on air from the page, is seen and heard by SRT, and off again', async (enters) => {
@@ -88,7 +97,7 @@ scene('a caller goes on air from the page, is seen and heard by SRT, and off aga
   assertCallerSeenAndHeard(await server.pull(3));
   await server.booth('slot', 'release', '1');
   await inState(page, 'held');
-  await eventually(async () => (await server.booth('slot', 'get', '1')).slot.showing === 'SHOWING_IDLE', 'the idle source');
+  await showing('SHOWING_IDLE');
   assertIdle(await server.pull(1));
   await server.booth('caller', 'reject', caller.name, '--reason', 'That is all for today');
   await inState(page, 'ended');
@@ -109,6 +118,55 @@ scene('a refresh keeps the place before the one behind', async (enters) => {
   assert.equal((await server.callers()).length, 2, 'nobody joined anew');
 });
 
+scene('a refresh on air is back on air, without anybody doing anything', async (enters) => {
+  const page = await enters('Ada');
+  await server.booth('caller', 'approve', (await called('Ada')).name);
+  await server.booth('slot', 'take', '1', '--next', '--wait');
+  await inState(page, 'on_air');
+  await page.reload();
+  await inState(page, 'on_air');
+  await showing('SHOWING_CALLER');
+  assertCallerSeenAndHeard(await server.pull(2));
+});
+
+function withoutCamera() {
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wants) => {
+    if (wants.video) throw new DOMException('none', 'NotFoundError');
+    return real(wants);
+  };
+}
+
+scene('a caller without a camera is heard on air', async (enters) => {
+  const page = await enters('Ada', '', withoutCamera);
+  await server.booth('caller', 'approve', (await called('Ada')).name);
+  await server.booth('slot', 'take', '1', '--next', '--wait');
+  await inState(page, 'on_air');
+  const got = await server.pull(2);
+  assertHeard(got);
+  assertBlack(got);
+});
+
+scene('a camera turned off on air leaves the sound, and comes back', async (enters) => {
+  const page = await enters('Ada');
+  await server.booth('caller', 'approve', (await called('Ada')).name);
+  await server.booth('slot', 'take', '1', '--next', '--wait');
+  await inState(page, 'on_air');
+  await page.click('#camera');
+  const off = await eventually(async () => {
+    const got = await server.pull(2);
+    return got.green < 8 && got;
+  }, 'the idle picture', 20_000);
+  assertHeard(off);
+  await inState(page, 'on_air');
+  await page.click('#camera');
+  const on = await eventually(async () => {
+    const got = await server.pull(2);
+    return got.green > 60 && got;
+  }, 'the camera again', 20_000);
+  assertCallerSeenAndHeard(on);
+});
+
 scene('a hostile name is only text, in the page and for the studio', async (enters) => {
   const page = await enters('<img src=x onerror=alert(1)>\u202e\u001b[31m', '<script>alert(2)</script>');
   const [caller] = await server.callers();
@@ -126,7 +184,7 @@ scene('a server killed while on air: SRT goes on, and the caller is back on air 
   const units = await server.units();
   const judge = server.judge();
   try {
-    await eventually(async () => (await server.booth('slot', 'get', '1')).slot.showing === 'SHOWING_CALLER', 'the caller in the slot');
+    await showing('SHOWING_CALLER');
     await new Promise((next) => setTimeout(next, 1000));
     await server.kill();
     await inState(page, 'lost');
@@ -134,7 +192,7 @@ scene('a server killed while on air: SRT goes on, and the caller is back on air 
     await inState(page, 'on_air', 15_000);
     assert.equal((await called('Ada')).name, name);
     assert.deepEqual(await server.units(), units, 'the same workers go on');
-    await eventually(async () => (await server.booth('slot', 'get', '1')).slot.showing === 'SHOWING_CALLER', 'the caller in the slot again');
+    await showing('SHOWING_CALLER');
     assertCallerSeenAndHeard(await server.pull(3));
     assert.ok(judge.watching(), 'the first SRT connection is still there');
     await server.stop();

@@ -74,6 +74,12 @@ export class Server {
   grpc = '';
   srtPort = 0;
 
+  constructor() {
+    // A test run that is cut short must not leave a server behind; its units end by themselves (orphan_timeout_s).
+    process.once('exit', () => this.#child?.kill('SIGKILL'));
+    for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => process.exit(1));
+  }
+
   async start() {
     if (!this.#dir) await this.#prepare();
     const child = spawn(join(BIN, 'boothd'), this.#args, { stdio: ['ignore', 'pipe', 'pipe'] });
