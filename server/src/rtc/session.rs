@@ -41,6 +41,9 @@ const KEYFRAME_EVERY: Duration = Duration::from_millis(500);
 /// What a client that we can only reach by RTCP may send while nobody looks, and else, in all.
 const LOW_BITS: u64 = 200_000;
 const FULL_BITS: u64 = 3_000_000;
+/// A client that steers itself loses its stream now and then; only one that has none for this long is told by RTCP, as a
+/// sender that was limited takes a while to find its rate again.
+const UNSTEERED: Duration = Duration::from_secs(10);
 /// A REMB is repeated, as it may be lost; senders forget it after a while.
 const LIMIT_EVERY: Duration = Duration::from_secs(1);
 
@@ -122,6 +125,7 @@ pub(super) async fn run(work: Work) {
         keyframe_due: false,
         limit_at: None,
         limited: false,
+        steered_at: Instant::now(),
     };
     let why = task.live(&session.cancel).await;
     tracing::debug!(caller = %session.caller, why, "session closes");
@@ -185,6 +189,7 @@ struct Task {
     keyframe_due: bool,
     limit_at: Option<Instant>,
     limited: bool,
+    steered_at: Instant,
 }
 
 enum Wish {
@@ -332,12 +337,14 @@ impl Task {
     async fn say_want(&mut self, now: Instant) {
         let Some(open) = &self.open else { return };
         let want = *open.rx.want.borrow();
-        let steers = (self.steered)(&self.caller, Some(want));
-        if steers
-            || self
-                .limit_at
-                .is_some_and(|at| now.saturating_duration_since(at) < LIMIT_EVERY)
-        {
+        if (self.steered)(&self.caller, Some(want)) {
+            self.steered_at = now;
+        }
+        let steers = now.saturating_duration_since(self.steered_at) < UNSTEERED;
+        let said = self
+            .limit_at
+            .is_some_and(|at| now.saturating_duration_since(at) < LIMIT_EVERY);
+        if steers || said {
             return;
         }
         self.limit_at = Some(now);

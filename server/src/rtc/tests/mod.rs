@@ -1,6 +1,11 @@
+//! Sessions over real sockets, from a real publisher to the hub.
+
+mod churn;
+mod fake;
+
 use std::time::Duration;
 
-use booth_core::{CallerId, Command, Link, SessionId};
+use booth_core::{CallerId, Link, SessionId};
 use booth_proto::worker::{Codec, Medium};
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -267,102 +272,4 @@ async fn nonsense_on_the_wire_disturbs_nobody() {
     for publisher in [good, bad, late] {
         publisher.close().await;
     }
-}
-
-/// The environment variable by which the test below calls itself in a process of its own: descriptors are counted for a
-/// whole process.
-const ALONE: &str = "BOOTH_TEST_CHURN";
-const CYCLES: usize = 240;
-
-#[test]
-fn descriptors_stay_flat_over_240_calls_that_join_and_die() {
-    if std::env::var_os(ALONE).is_some() {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(3)
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(churn());
-        return;
-    }
-    let name = "rtc::tests::descriptors_stay_flat_over_240_calls_that_join_and_die";
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-async fn churn() {
-    let site = Site::start().await;
-    let invite = site.invite(None).await;
-    let mut people = Vec::new();
-    for i in 0..8 {
-        people.push(site.join(&invite, &format!("caller {i}")).await);
-    }
-    // Once round first, so that everything that is made once is there.
-    round(&site, &people, 16).await;
-    let before = descriptors();
-    round(&site, &people, CYCLES).await;
-    for (id, _) in people {
-        site.system(Command::Drop { id }).await;
-    }
-    let settled = async {
-        while site.rtc.count() > 0 || !site.rtc.ports_used().is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, settled)
-        .await
-        .expect("sessions stay");
-    let after = descriptors();
-    assert!(
-        after <= before,
-        "{before} descriptors before, {after} after {CYCLES} calls"
-    );
-    assert!(site.rooms.hub.is_empty());
-}
-
-/// Some never connect, some are killed without a word, some hang up; the next call of each replaces what is left.
-async fn round(site: &Site, people: &[(CallerId, String)], cycles: usize) {
-    let each = people
-        .iter()
-        .enumerate()
-        .map(|(who, (caller, rejoin))| async move {
-            for cycle in (who..cycles).step_by(people.len()) {
-                if cycle % 3 == 0 {
-                    let (publisher, offer) = Publisher::offer(&[LOCAL], true, Some(Codec::Vp8))
-                        .await
-                        .unwrap();
-                    assert_eq!(site.whip(rejoin, &offer).await.status, 201);
-                    publisher.close().await;
-                    continue;
-                }
-                let before = session_of(site, caller);
-                let (publisher, location) = publish(site, rejoin, true, Some(Codec::Vp8)).await;
-                talk(&publisher, 0, || {
-                    session_of(site, caller).is_some_and(|now| Some(now) != before)
-                })
-                .await;
-                if cycle % 3 == 1 {
-                    let reply = site
-                        .web
-                        .request(http::Method::DELETE, &location, &[], "")
-                        .await
-                        .unwrap();
-                    assert_eq!(reply.status, 200);
-                }
-                publisher.close().await;
-            }
-        });
-    futures_util::future::join_all(each).await;
 }
