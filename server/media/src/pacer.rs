@@ -323,9 +323,11 @@ impl Run {
                 if let Some(voice) = self.voices.get_mut(&id) {
                     let decoded = stamp.decoded.saturating_duration_since(epoch);
                     let sent = stamp.sent.saturating_duration_since(epoch);
-                    // What was just pushed is heard when all that waits before it has been.
-                    let heard = decoded + Duration::from_secs_f64(voice.playout.delay_s());
-                    voice.sync.sound(heard.saturating_sub(sent));
+                    if voice.playout.is_playing() {
+                        // What is pushed now is heard when all that waits before it has been.
+                        let waits = Duration::from_secs_f64(voice.playout.delay_s());
+                        voice.sync.sound((decoded + waits).saturating_sub(sent));
+                    }
                     voice.playout.push(&samples);
                     self.switcher.sound(id, decoded);
                 }

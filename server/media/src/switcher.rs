@@ -28,7 +28,9 @@ const LOSS_FADE: Duration = Duration::from_millis(200);
 const SOUND_HOLD: Duration = Duration::from_millis(1000);
 /// A source that has a video track, but of which only sound comes, goes on air without a picture after this wait.
 const PICTURE_WAIT: Duration = Duration::from_millis(1500);
-/// Pictures that wait for their time: more than this is a stall, and the oldest go.
+/// A picture due this close to a tick may fall on either side of it.
+const NEAR_TICK: Duration = Duration::from_millis(3);
+/// Pictures that wait for their time: when there are more, the oldest is shown early.
 const WAITING_MAX: usize = 12;
 
 /// What boothd wants to be shown.
@@ -111,6 +113,8 @@ struct Source<F> {
     /// When a picture last came, and the usual time between two.
     picture_at: Option<Duration>,
     interval: Duration,
+    /// How much before its time a picture is taken.
+    ahead: Duration,
     sound_at: Option<Duration>,
 }
 
@@ -128,8 +132,26 @@ impl<F: Clone> Source<F> {
             .is_some_and(|at| now.saturating_sub(at) <= SOUND_HOLD)
     }
 
+    /// Takes the last picture that is due. One that is due just at the tick would, with the least jitter, be shown twice
+    /// or not at all: then the tick is moved by half an interval against the source, until the clocks drift that far.
     fn advance(&mut self, now: Duration) {
-        while self.waiting.front().is_some_and(|(due, _)| *due <= now) {
+        let near = |due: Duration, tick: Duration| due.abs_diff(tick) < NEAR_TICK;
+        if self
+            .waiting
+            .front()
+            .is_some_and(|(due, _)| near(*due, now + self.ahead))
+        {
+            self.ahead = if self.ahead.is_zero() {
+                self.interval / 2
+            } else {
+                Duration::ZERO
+            };
+        }
+        while self
+            .waiting
+            .front()
+            .is_some_and(|(due, _)| *due <= now + self.ahead)
+        {
             if let Some((_, frame)) = self.waiting.pop_front() {
                 self.current = Some(frame);
             }
@@ -208,6 +230,7 @@ impl<F: Clone + PartialEq> Switcher<F> {
             current: None,
             picture_at: None,
             interval: Duration::ZERO,
+            ahead: Duration::ZERO,
             sound_at: None,
         });
     }
@@ -236,8 +259,10 @@ impl<F: Clone + PartialEq> Switcher<F> {
         }
         source.picture_at = Some(now);
         source.waiting.push_back((due, frame));
-        if source.waiting.len() > WAITING_MAX {
-            source.waiting.pop_front();
+        if source.waiting.len() > WAITING_MAX
+            && let Some((_, early)) = source.waiting.pop_front()
+        {
+            source.current = Some(early);
         }
     }
 

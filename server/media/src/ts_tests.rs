@@ -167,6 +167,8 @@ fn an_output_of_sound_alone_has_its_clock_there() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn every_unit_of_any_size_reads_back_whole(
         sizes in proptest::collection::vec((1usize..1000, any::<bool>(), any::<bool>()), 1..40),

@@ -150,6 +150,12 @@ impl Playout {
         self.queue.len() as f64 / RATE as f64
     }
 
+    /// Whether sound is coming out, rather than being gathered.
+    #[must_use]
+    pub fn is_playing(&self) -> bool {
+        self.playing
+    }
+
     /// How often it ran dry since it was made.
     #[must_use]
     pub fn underruns(&self) -> u64 {

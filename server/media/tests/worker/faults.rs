@@ -106,7 +106,7 @@ fn a_worker_that_is_told_to_end_closes_its_connections_at_once() {
     ];
     for end in end {
         let mut rig = Rig::start(settings());
-        let reader = Reader::open(rig.port());
+        let reader = Reader::open_once(rig.port());
         reader.wait("pictures", |seen| seen.pictures >= 5);
         assert_eq!(booth_media::holder(&rig.lock()).unwrap(), Some(rig.pid()));
         end(&rig);
