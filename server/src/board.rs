@@ -14,6 +14,9 @@ pub struct Change {
     pub state: Arc<State>,
 }
 
+/// A record and the rows it touched.
+pub type Past = (Arc<Record>, Arc<BTreeSet<Key>>);
+
 /// Changes kept for readers that resume; older ones get a snapshot.
 pub const RING: usize = 4_096;
 /// Changes a live reader may lag behind before it gets a new snapshot.
@@ -23,14 +26,14 @@ pub const LAG: usize = 1_024;
 pub struct Board {
     state: watch::Sender<Arc<State>>,
     changes: broadcast::Sender<Change>,
-    ring: Arc<Mutex<VecDeque<(Arc<Record>, Arc<BTreeSet<Key>>)>>>,
+    ring: Arc<Mutex<VecDeque<Past>>>,
 }
 
 /// How a reader goes on from the revision it saw last.
 #[derive(Debug)]
 pub enum Resume {
     /// These changes were missed (none, if it is up to date).
-    Missed(Vec<(Arc<Record>, Arc<BTreeSet<Key>>)>),
+    Missed(Vec<Past>),
     /// Too old, or of another ledger.
     Snapshot,
 }
@@ -44,7 +47,7 @@ pub struct Reader {
 
 impl Board {
     /// `tail` is the end of the journal, oldest first, so that readers can resume over a restart.
-    pub fn new(state: State, tail: Vec<(Arc<Record>, Arc<BTreeSet<Key>>)>) -> Self {
+    pub fn new(state: State, tail: Vec<Past>) -> Self {
         let skip = tail.len().saturating_sub(RING);
         let ring = tail.into_iter().skip(skip).collect();
         Self {

@@ -53,11 +53,14 @@ pub enum CommandError {
     Stopping,
 }
 
+/// Where a command's answer goes.
+type Reply = oneshot::Sender<Result<Accepted, CommandError>>;
+
 #[derive(Debug)]
 struct Envelope {
     meta: Meta,
     command: Command,
-    reply: oneshot::Sender<Result<Accepted, CommandError>>,
+    reply: Reply,
 }
 
 /// A door's handle; cloned freely.
@@ -145,10 +148,7 @@ struct Turn {
     records: Vec<Record>,
     touched: Vec<BTreeSet<Key>>,
     effects: Vec<Effect>,
-    replies: Vec<(
-        oneshot::Sender<Result<Accepted, CommandError>>,
-        Result<Answer, Denied>,
-    )>,
+    replies: Vec<(Reply, Result<Answer, Denied>)>,
     /// Facts and ticks, to be decided again in memory if the ledger refuses.
     observed: Vec<Input>,
 }
@@ -306,10 +306,7 @@ impl Task {
     fn refuse(
         &mut self,
         reason: String,
-        replies: Vec<(
-            oneshot::Sender<Result<Accepted, CommandError>>,
-            Result<Answer, Denied>,
-        )>,
+        replies: Vec<(Reply, Result<Answer, Denied>)>,
         observed: Vec<Input>,
     ) {
         error!(%reason, "ledger refused; commands are refused, media goes on");

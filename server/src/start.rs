@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::board::{Board, RING};
+use crate::board::{Board, Past, RING};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::director::{self, CommandError, Director};
@@ -221,13 +221,7 @@ impl Server {
 }
 
 /// What the journal's end touched, for readers that resume over a restart.
-fn tail(
-    ledger: &Ledger,
-    state: &State,
-) -> Vec<(
-    Arc<booth_core::Record>,
-    Arc<std::collections::BTreeSet<booth_core::Key>>,
-)> {
+fn tail(ledger: &Ledger, state: &State) -> Vec<Past> {
     let mut scratch = state.clone();
     // Without it readers of before the restart get a snapshot instead.
     let records = ledger.tail(RING).unwrap_or_default();

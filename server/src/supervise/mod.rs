@@ -13,6 +13,8 @@
 
 mod link;
 mod process;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -342,14 +344,17 @@ impl Link {
 }
 
 impl Unit {
-    fn fell(&mut self, name: &str, how: &str, now: Instant) {
+    fn fell(&mut self, name: &str, ended: &process::Ended, now: Instant) {
         let lived = self.started.map(|at| now.duration_since(at));
-        warn!(unit = name, how, "worker ended");
-        self.link = None;
+        warn!(unit = name, how = ended.how, "worker ended");
+        // A worker that found the unit taken goes; the one that has it stays attached.
+        if self.link.as_ref().is_some_and(|l| l.pid == ended.pid) {
+            self.link = None;
+        }
         self.detached = None;
         self.restarts += 1;
-        if how != process::RESTART_WANTED {
-            self.last_error = how.to_owned();
+        if ended.how != process::RESTART_WANTED {
+            self.last_error.clone_from(&ended.how);
         }
         self.backoff = match lived {
             Some(lived) if lived < HEALTHY_AFTER => {

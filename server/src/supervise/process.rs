@@ -14,47 +14,49 @@ pub(super) const RESTART_WANTED: &str = "restart with new settings";
 /// A worker's log is started anew beyond this.
 const LOG_MAX: u64 = 8 << 20;
 
+/// A process that is gone, and how it went.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub pid: u32,
+    pub how: String,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Process {
     child: Option<Child>,
     /// Of another boothd's child, from its lock file or its Hello.
     adopted: Option<Pid>,
-    ended: Option<String>,
+    ended: Option<Ended>,
 }
 
 impl Process {
     /// Whether a process of the unit lives. Notes how one of ours ended.
     pub fn alive(&mut self, lock: &Path) -> bool {
         if let Some(child) = &mut self.child {
-            match child.try_wait() {
+            let how = match child.try_wait() {
                 Ok(None) => return true,
-                Ok(Some(status)) => {
-                    self.ended = Some(describe(status));
-                    self.child = None;
-                }
-                Err(error) => {
-                    self.ended = Some(error.to_string());
-                    self.child = None;
-                }
-            }
+                Ok(Some(status)) => describe(status),
+                Err(error) => error.to_string(),
+            };
+            let pid = child.id();
+            self.ended = Some(Ended { pid, how });
+            self.child = None;
             return false;
         }
-        match holder(lock) {
-            Some(pid) => {
-                self.adopted = Some(pid);
-                true
-            }
-            None => {
-                if self.adopted.take().is_some() {
-                    self.ended = Some("ended (adopted)".to_owned());
-                }
-                false
-            }
+        if let Some(pid) = holder(lock) {
+            self.adopted = Some(pid);
+            return true;
         }
+        if let Some(pid) = self.adopted.take() {
+            let how = "ended (adopted)".to_owned();
+            let pid = pid.as_raw_nonzero().get().unsigned_abs();
+            self.ended = Some(Ended { pid, how });
+        }
+        false
     }
 
     /// How the last process ended; told once.
-    pub fn ended(&mut self) -> Option<String> {
+    pub fn ended(&mut self) -> Option<Ended> {
         self.ended.take()
     }
 
