@@ -40,11 +40,15 @@ impl Drop for Lease {
 }
 
 impl Ports {
+    /// Starts anywhere in the range: after a restart, packets of sessions before it meet nobody either.
     pub fn new((first, last): (u16, u16)) -> Self {
+        let random = u16::from_be_bytes(crate::secrets::random().unwrap_or_default());
+        let next = u32::from(first) + u32::from(random) % (u32::from(last - first) + 1);
+        let next = u16::try_from(next).unwrap_or(first);
         Self(Arc::new(Mutex::new(Pool {
             first,
             last,
-            next: first,
+            next,
             used: BTreeSet::new(),
         })))
     }

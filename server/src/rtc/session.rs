@@ -33,7 +33,7 @@ const NEVER: Duration = Duration::from_secs(30);
 /// A connection that has been silent for this long is given up; the client makes a new one.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 /// After the first track's first packet the other one gets this long to appear, so that most sessions open once.
-const OTHER_TRACK: Duration = Duration::from_millis(400);
+const OTHER_TRACK: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 const QUALITY_EVERY: Duration = Duration::from_secs(1);
 /// Key frames are asked for at most twice a second.

@@ -7,11 +7,14 @@ use std::time::Duration;
 use booth_core::CallerId;
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{EngineError, Offer};
+use super::engine::{Answer, EngineError, Offer, Sink};
 use super::ingest::Ingest;
+use super::ports::Lease;
 use super::session::{self, Negotiation, PeerCell, Session, Work};
 use super::{OpenError, REPLACE, Rtc, bus, ended, sdp};
 use crate::secrets;
+
+const BIND_TRIES: usize = 5;
 
 /// An answered offer.
 #[derive(Debug)]
@@ -69,33 +72,9 @@ impl Rtc {
             self.0.rooms.meters.clone(),
             Duration::from_millis(config.silence_ms),
         ));
-        let lease = self
-            .0
-            .ports
-            .lease(&self.0.addresses)
-            .ok_or_else(|| EngineError::Bind("rtc.udp_ports has no free port".into()))?;
-        let to_answer = Offer {
-            sdp: offer.sdp.clone(),
-            audio: offer.audio,
-            video: offer.video,
-            bind: self
-                .0
-                .addresses
-                .iter()
-                .map(|ip| SocketAddr::new(*ip, lease.port()))
-                .collect(),
-            public_ip: config.public_ip,
-        };
         let token = secrets::new_token()?.expose().clone();
         let etag = new_etag()?;
-        let answer = self
-            .0
-            .engine
-            .answer(
-                to_answer,
-                Arc::clone(&ingest) as Arc<dyn super::engine::Sink>,
-            )
-            .await?;
+        let (answer, lease) = self.answer(&offer, &ingest).await?;
         let session = Arc::new(Session {
             token: token.clone(),
             caller: caller.clone(),
@@ -132,6 +111,42 @@ impl Rtc {
             etag,
             answer: answer.sdp,
         })
+    }
+
+    /// Answers on a free port. Another program may take a port between the look and the bind: then another is tried.
+    async fn answer(
+        &self,
+        offer: &sdp::Checked,
+        ingest: &Arc<Ingest>,
+    ) -> Result<(Answer, Lease), OpenError> {
+        let mut refused = EngineError::Bind("rtc.udp_ports has no free port".into());
+        // Held until an answer is there, so that the next look is at another port.
+        let mut taken = Vec::new();
+        for _ in 0..BIND_TRIES {
+            let Some(lease) = self.0.ports.lease(&self.0.addresses) else {
+                break;
+            };
+            let to_answer = Offer {
+                sdp: offer.sdp.clone(),
+                audio: offer.audio,
+                video: offer.video,
+                bind: self
+                    .0
+                    .addresses
+                    .iter()
+                    .map(|ip| SocketAddr::new(*ip, lease.port()))
+                    .collect(),
+                public_ip: self.0.rooms.config.rtc.public_ip,
+            };
+            let sink = Arc::clone(ingest) as Arc<dyn Sink>;
+            match self.0.engine.answer(to_answer, sink).await {
+                Ok(answer) => return Ok((answer, lease)),
+                Err(error @ EngineError::Bind(_)) => refused = error,
+                Err(error) => return Err(error.into()),
+            }
+            taken.push(lease);
+        }
+        Err(refused.into())
     }
 
     /// A place for one more session; the caller's own old one gives way when there is no other.
