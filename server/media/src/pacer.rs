@@ -264,13 +264,13 @@ impl Run {
         Some(grid(self.frames, u64::from(*fps)))
     }
 
-    fn half_frame(&self) -> Duration {
+    fn quarter_frame(&self) -> Duration {
         let rate = self
             .outlets
             .video
             .as_ref()
             .map(|(_, _, fps)| u64::from(*fps));
-        rate.map_or(Duration::ZERO, |fps| grid(1, fps) / 2)
+        rate.map_or(Duration::ZERO, |fps| grid(1, fps) / 4)
     }
 
     fn emit(&mut self, due: Duration) {
@@ -315,8 +315,8 @@ impl Run {
                     .get(&id)
                     .map(|voice| voice.sync)
                     .unwrap_or_default();
-                // To the nearest tick, not the next.
-                let due = sync.due(sent, decoded).saturating_sub(self.half_frame());
+                // Neither early nor late on average: the switcher takes it at the next tick, or half an interval before.
+                let due = sync.due(sent, decoded).saturating_sub(self.quarter_frame());
                 self.switcher.frame(id, decoded, due, frame);
             }
             Media::Sound(Origin::Source(id), stamp, samples) => {
