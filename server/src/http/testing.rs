@@ -25,7 +25,7 @@ use crate::server::{LedgerStatus, Rooms, SystemView, UnitStatus};
 
 pub const LOCAL: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Far beyond what anything here takes; only a failure waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct Well;

@@ -13,6 +13,8 @@ use crate::http::testing::{LOCAL, PATIENCE, Site, publish};
 /// whole process.
 const ALONE: &str = "BOOTH_TEST_CHURN";
 const CYCLES: usize = 240;
+/// Connections of the last requests may still be closing; a leak would be one or more for each call.
+const SLACK: usize = 8;
 
 #[test]
 fn descriptors_stay_flat_over_240_calls_that_join_and_die() {
@@ -66,7 +68,7 @@ async fn churn() {
         .expect("sessions stay");
     let after = descriptors();
     assert!(
-        after <= before,
+        after <= before + SLACK,
         "{before} descriptors before, {after} after {CYCLES} calls"
     );
     assert!(site.rooms.hub.is_empty());
