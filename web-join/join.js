@@ -137,6 +137,7 @@ async function submit() {
     if (!media.opened) await media.open();
     const lacks = lacking(media);
     if (lacks) {
+      byId('devices').setAttribute('open', '');
       model.startProblem = { title: 'You cannot join yet', text: lacks, todo: '' };
       return;
     }
@@ -305,7 +306,7 @@ on('allow', 'click', async () => {
 });
 on('again', 'click', async () => {
   await model.media?.open();
-  focusIfGone('again', 'mute');
+  focusIfGone('again', 'mute', 'camera');
 });
 on('back', 'click', () => model.offer && resume(model.offer));
 on('mute', 'click', () => {
@@ -317,9 +318,9 @@ on('camera', 'click', async () => {
   await media?.setCameraOff(!media.cameraOff && Boolean(media.track.video));
   keep();
 });
-/** A button that went away after its press must not take the focus with it. @param {string} gone @param {string} next */
-function focusIfGone(gone, next) {
-  queueMicrotask(() => byId(gone).hidden && byId(next).focus());
+/** A button that went away after its press must not take the focus with it. @param {string} gone @param {...string} next */
+function focusIfGone(gone, ...next) {
+  queueMicrotask(() => byId(gone).hidden && byId(next.find((id) => !byId(id).hidden) ?? 'start-title').focus());
 }
 
 for (const [id, kind] of /** @type {const} */ ([['microphone', 'audio'], ['cameras', 'video']])) {

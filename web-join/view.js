@@ -106,7 +106,7 @@ function drawMedia(model) {
 
   toggle('mute', media.muted, media.muted ? 'Unmute microphone' : 'Mute microphone');
   toggle('camera', media.cameraOff || !video, media.cameraOff || !video ? 'Turn camera on' : 'Turn camera off');
-  byId('mute').hidden = !media.opened || media.wanted.audio === NONE;
+  byId('mute').hidden = !media.track.audio;
   byId('camera').hidden = !media.opened || media.wanted.video === NONE;
 
   const notices = [];

@@ -1,9 +1,11 @@
 // From a browser to SRT: the real server, its command line, Chromium's fake camera and beep, and what comes out.
 
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { inState, launch, linked, person } from './chromium.mjs';
 import { Server, eventually } from './server.mjs';
+import { Stub } from './stub.mjs';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -102,6 +104,51 @@ scene('a caller goes on air from the page, is seen and heard by SRT, and off aga
   await server.booth('caller', 'reject', caller.name, '--reason', 'That is all for today');
   await inState(page, 'ended');
   assert.match(await page.locator('#done').innerText(), /That is all for today/);
+});
+
+test('the server serves every file of the page, under the policy that the stub has too', async () => {
+  const stub = await new Stub().start();
+  try {
+    for (const name of await readdir(new URL('../../web-join/', import.meta.url))) {
+      const path = name === 'index.html' ? '/join/main' : `/assets/${name}`;
+      const [real, fake] = await Promise.all([fetch(server.http + path), fetch(stub.url + path)]);
+      assert.equal(real.status, 200, `${name} is missing in the server: see its list of assets`);
+      for (const header of ['content-type', 'content-security-policy', 'permissions-policy', 'referrer-policy', 'x-content-type-options', 'cache-control']) {
+        assert.equal(real.headers.get(header), fake.headers.get(header), `${header} of ${name}`);
+      }
+    }
+  } finally {
+    await stub.stop();
+  }
+});
+
+test('links that are used up, unknown, or of no show are told in plain words', async () => {
+  const { url: once } = await server.booth('invite', 'create', '--uses', '1');
+  const { page, context, faults } = await person(browser);
+  const refused = async (url, words) => {
+    await page.goto('about:blank');
+    await page.goto(url);
+    await inState(page, 'start');
+    await page.fill('#name', 'Ada');
+    await page.click('#join');
+    await eventually(async () => words.test(await page.locator('#start-problem').innerText()), String(words));
+  };
+  try {
+    await page.goto(once);
+    await page.fill('#name', 'Ada');
+    await page.click('#join');
+    await inState(page, 'waiting', 20_000);
+    await page.click('#leave');
+    await page.click('#really');
+    await inState(page, 'ended');
+    await page.click('#done-button');
+    await refused(once, /has been used already/);
+    await refused(`${server.http}/join/main#made-up`, /does not work/);
+    await refused(once.replace('/join/main', '/join/other'), /does not work|no such show/);
+    assert.deepEqual(faults, []);
+  } finally {
+    await context.close();
+  }
 });
 
 scene('a refresh keeps the place before the one behind', async (enters) => {

@@ -163,7 +163,7 @@ describe('the callers’ page', { concurrency: 3 }, () => {
       assert.match(await text(page, '#start-problem'), /No microphone \(picture only\)/);
       assert.match(await text(page, '#notices'), words);
       assert.equal(stub.count('POST', '/api/join'), 0);
-      await page.click('summary');
+      assert.equal(await page.isVisible('#mute'), false);
       await page.selectOption('#microphone', 'none');
       await page.click('#join');
       await inState(page, 'waiting');
@@ -566,10 +566,18 @@ describe('the callers’ page', { concurrency: 3 }, () => {
 
   for (const scheme of ['light', 'dark']) {
     meets(`phone, ${scheme}: names, targets, contrast, no sideways scrolling`, {
+      // As a browser that will ask first.
+      init: () => {
+        navigator.permissions.query = async () => ({ state: 'prompt' });
+      },
       browser: { viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true, colorScheme: scheme, reducedMotion: 'reduce' },
     }, async ({ stub, page, url }) => {
       await page.goto(url);
       await inState(page, 'start');
+      assert.equal(await page.isVisible('#allow'), true);
+      await checkAccess(page, `${scheme} before asking`);
+      await page.click('#allow');
+      await until(page, () => document.activeElement.id === 'name');
       await checkAccess(page, `${scheme} start`);
       await join(page, url);
       await inState(page, 'waiting');
@@ -595,6 +603,12 @@ async function checkAccess(page, where) {
       e.getAttribute('aria-label') || e.labels?.[0]?.textContent.trim() || (e.localName !== 'input' && e.textContent.trim()) ||
       (e.getAttribute('aria-labelledby') && document.getElementById(e.getAttribute('aria-labelledby'))?.textContent);
     for (const e of [...document.querySelectorAll('button, input, select, summary, video, [role]')].filter(seen)) {
+      const box = e.getBoundingClientRect();
+      for (let at = e.parentElement; at && at !== document.body; at = at.parentElement) {
+        const around = at.getBoundingClientRect();
+        const cut = box.bottom > around.bottom + 1 || box.right > around.right + 1 || box.top < around.top - 1;
+        if (cut && !at.closest('#messages, .unseen')) wrong.push(`${e.id || e.localName} sticks out of ${at.id || at.className}`);
+      }
       if (!name(e) && !['status', 'alert'].includes(e.getAttribute('role'))) wrong.push(`no name: ${e.id || e.localName}`);
       if (!e.matches('button, input, select, summary')) continue;
       const { width, height } = e.getBoundingClientRect();
