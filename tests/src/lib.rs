@@ -2,6 +2,10 @@
 //!
 //! Everything waits for a value with a deadline; every process started here is ended here, by its number.
 #![allow(
+    clippy::print_stderr,
+    reason = "a failed test shows the logs of what it ran"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -1,5 +1,11 @@
 //! The whole system as its users have it: real server, real workers, real WebRTC callers, and an independent judge at
 //! the SRT output. Each test has a server of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 mod air;
 mod faults;
