@@ -96,7 +96,7 @@ function post(path, body, bearer) {
 }
 
 /**
- * @param {{show: string, invite: string, name: string, topic: string}} who
+ * @param {{show: string, invite: string, name: string, topic: string, attempt: string}} who
  * @returns {Promise<Joined>}
  */
 export async function join(who) {

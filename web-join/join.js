@@ -3,7 +3,7 @@
 import { Problem, join } from './api.js';
 import { Awake, Media, NONE, unsupported } from './media.js';
 import { Call } from './session.js';
-import { claim, forget, orphan, own, save } from './store.js';
+import { attemptOf, claim, forget, forgetAttempt, orphan, own, save } from './store.js';
 import { byId, draw, drawMeter } from './view.js';
 import { NEED_ANYTHING, NEED_MICROPHONE, NEED_NAME, endWords, problemWords } from './words.js';
 
@@ -142,7 +142,7 @@ async function submit() {
       return;
     }
     const who = { show, invite, name: name.value.trim(), topic: topic.value.trim() };
-    const joined = await join(who);
+    const joined = await join({ ...who, attempt: attemptOf(who) });
     saved = {
       show,
       caller: joined.caller,
@@ -154,6 +154,7 @@ async function submit() {
       ...choices(media),
     };
     save(saved);
+    forgetAttempt();
     void claim(saved.caller, { lost: elsewhere });
     enter(joined.ice_servers ?? []);
   } catch (error) {

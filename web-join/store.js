@@ -99,3 +99,25 @@ export function claim(caller, { steal = false, lost, waitMs = 2_000 }) {
       .catch(() => (got ? lost() : resolve(false)));
   });
 }
+
+const ATTEMPT = 'booth.attempt';
+
+/**
+ * The name of this press of the join button: the same while the same is asked, also over a refresh, so that an answer
+ * lost on the way does not use up the link.
+ * @param {object} who @returns {string}
+ */
+export function attemptOf(who) {
+  const asked = JSON.stringify(who);
+  const [known, id] = using(tab, (s) => JSON.parse(s.getItem(ATTEMPT) ?? '[]')) ?? [];
+  if (known === asked && typeof id === 'string') return id;
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const fresh = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  using(tab, (s) => s.setItem(ATTEMPT, JSON.stringify([asked, fresh])));
+  return fresh;
+}
+
+/** The answer came: the next press is another join. */
+export function forgetAttempt() {
+  using(tab, (s) => s.removeItem(ATTEMPT));
+}

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use booth_core::{
-    Actor, Answer, Caller, CallerId, Command, Denied, Meta, ShowId, State as Board, TOPIC_MAX,
-    Target, Text, TokenHash,
+    Actor, Answer, Caller, CallerId, Command, Denied, Meta, RequestId, ShowId, State as Board,
+    TOPIC_MAX, Target, Text, TokenHash,
 };
 use http::{HeaderMap, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,13 @@ struct Join {
     name: String,
     #[serde(default)]
     topic: String,
+    /// The page's own random name for this join: when the answer is lost on the way, asking again costs no second use.
+    attempt: Option<String>,
 }
+
+/// Shortest name of an attempt: whoever knows it and the invite gets the call's token again.
+const ATTEMPT_MIN: usize = 22;
+const ATTEMPT_MAX: usize = 64;
 
 #[derive(Deserialize, Default)]
 struct Rejoin {
@@ -69,7 +75,15 @@ pub(super) async fn join(
 ) -> Result<Response, Refused> {
     door.attempt(client)?;
     let join: Join = body(request).await?;
-    let entered = enter(&door, &join.show, &join.invite, &join.name, &join.topic).await?;
+    let entered = enter(
+        &door,
+        &join.show,
+        &join.invite,
+        &join.name,
+        &join.topic,
+        join.attempt.as_deref(),
+    )
+    .await?;
     // The caller's own secret, said once, to them.
     let rejoin = entered.rejoin.expose().clone();
     let joined = joined(&door, &entered.caller, Some(rejoin))?;
@@ -83,6 +97,7 @@ pub(super) async fn enter(
     invite: &str,
     name: &str,
     topic: &str,
+    attempt: Option<&str>,
 ) -> Result<Entered, Refused> {
     let show = show_id(show)?;
     let invite = token_hash(invite);
@@ -96,7 +111,19 @@ pub(super) async fn enter(
     }
     let id = CallerId::new(&secrets::new_id('c').map_err(|e| Problem::internal(&e))?)
         .map_err(|e| Problem::internal(&e))?;
-    let rejoin = secrets::new_token().map_err(|e| Problem::internal(&e))?;
+    let (rejoin, request_id) = match attempt {
+        Some(attempt) => {
+            let request_id = attempt_id(attempt)?;
+            (
+                door.rooms.keys.token_for("join", request_id.as_str()),
+                Some(request_id),
+            )
+        }
+        None => (
+            secrets::new_token().map_err(|e| Problem::internal(&e))?,
+            None,
+        ),
+    };
     let command = Command::Join {
         id: id.clone(),
         invite,
@@ -104,11 +131,34 @@ pub(super) async fn enter(
         name: Text::name(name),
         topic: Text::scrub(topic, TOPIC_MAX),
     };
-    door.rooms
-        .director
-        .command(meta(Actor::Caller(id.clone())), command)
-        .await?;
-    Ok(Entered { caller: id, rejoin })
+    let meta = Meta {
+        request_id,
+        ..meta(Actor::Caller(id))
+    };
+    let accepted = door.rooms.director.command(meta, command).await?;
+    // A repeat is answered with the caller of the first time.
+    let Target::Caller(caller) = accepted.answer.target else {
+        return Err(Problem::internal(
+            &"a join was answered with something else",
+        ));
+    };
+    Ok(Entered { caller, rejoin })
+}
+
+fn attempt_id(attempt: &str) -> Result<RequestId, Refused> {
+    let fits = (ATTEMPT_MIN..=ATTEMPT_MAX).contains(&attempt.len());
+    RequestId::new(&format!("join:{attempt}"))
+        .ok()
+        .filter(|_| fits)
+        .ok_or_else(|| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "BAD_REQUEST",
+                format!(
+                    "attempt: {ATTEMPT_MIN} to {ATTEMPT_MAX} printable characters without spaces"
+                ),
+            )
+        })
 }
 
 fn show_id(show: &str) -> Result<ShowId, Refused> {

@@ -44,7 +44,7 @@ pub(super) async fn publish(
     let (caller, rejoin) = match known {
         Some(caller) => (caller, None),
         None => {
-            let entered = enter(&door, &show, &token, &named.name, &named.topic).await?;
+            let entered = enter(&door, &show, &token, &named.name, &named.topic, None).await?;
             (entered.caller, Some(entered.rejoin))
         }
     };

@@ -13,6 +13,32 @@ use crate::demo::web::Web;
 use crate::http::testing::{self, LOCAL, PATIENCE, Site, config, publish};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_join_whose_answer_was_lost_is_answered_again_and_costs_one_use() {
+    let site = Site::start().await;
+    let invite = site.invite(Some(1)).await;
+    let mut body = serde_json::json!({"show": "main", "invite": invite, "name": "Ann", "attempt": "0123456789abcdefghijkl"});
+    let first = site.post("/api/join", &[], body.to_string()).await;
+    let again = site.post("/api/join", &[], body.to_string()).await;
+    assert_eq!(first.status, 201);
+    assert_eq!(again.status, 201);
+    assert_eq!(first.body, again.body, "the same caller, the same token");
+    assert_eq!(site.rooms.board.state().callers.len(), 1);
+
+    body["attempt"] = "another-attempt-0123456789".into();
+    refused(
+        &site.post("/api/join", &[], body.to_string()).await,
+        401,
+        "INVITE_USED_UP",
+    );
+    body["attempt"] = "short".into();
+    refused(
+        &site.post("/api/join", &[], body.to_string()).await,
+        400,
+        "BAD_REQUEST",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_joins_comes_back_writes_and_leaves() {
     let site = Site::start().await;
     let invite = site.invite(Some(1)).await;
