@@ -27,11 +27,13 @@ buf: proto/node_modules/.installed
 	scripts/buf.sh lint
 	scripts/proto-breaking.sh
 
+# The system's tests start the built programs.
 rust-tests:
+	cargo build --workspace --locked
 	cargo test --workspace --locked
 
 browser-tests: tests/browser/node_modules/.installed
-	cargo build --locked -p boothd -p booth -p booth-judge
+	cargo build --workspace --locked
 	cd tests/browser && npm test --silent
 
 bench: setup-test

@@ -375,9 +375,10 @@ impl Booth {
 
 impl Drop for Booth {
     fn drop(&mut self) {
-        if self.process.is_none() {
-            // Killed on purpose: its workers wait for the next one. Start it, so that it stops them.
-            self.boot();
+        if self.process.is_none() && self.data().exists() {
+            // Killed on purpose: its workers wait for the next one. Start it, so that it stops them; a failure to start
+            // must not hide the failure that led here.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.boot()));
         }
         self.stop();
         if std::thread::panicking() {

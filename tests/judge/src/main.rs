@@ -5,7 +5,12 @@
     reason = "the report is this program's output"
 )]
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use booth_judge::{DefectClass, Judge, JudgeInput, Options, Report, SrtInput, text};
 use clap::Parser;
@@ -144,6 +149,26 @@ impl Arguments {
     }
 }
 
+/// Ctrl-C was pressed: what was seen until then is still reported.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn stop(_signal: libc::c_int) {
+    STOPPED.store(true, Ordering::Relaxed);
+}
+
+/// The first signal ends the judgement, a second one the process.
+fn report_on_signals() {
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: the handler only stores to an atomic; a zeroed sigaction is a valid one.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = stop as *const () as usize;
+            action.sa_flags = libc::SA_RESETHAND;
+            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+        }
+    }
+}
+
 fn usage(message: &str) -> ExitCode {
     eprintln!("booth-judge: {message}");
     ExitCode::from(2)
@@ -169,9 +194,11 @@ fn main() -> ExitCode {
             return ExitCode::from(3);
         }
     };
+    report_on_signals();
+    let stopped = || STOPPED.load(Ordering::Relaxed);
     let reached = judge
-        .wait_for(|report| arguments.reached(report), patience)
-        .is_ok();
+        .wait_for(|report| arguments.reached(report) || stopped(), patience)
+        .is_ok_and(|report| arguments.reached(&report));
     let report = judge.finish();
     if arguments.json {
         match serde_json::to_string_pretty(&report) {
