@@ -103,10 +103,25 @@ describe('the callers’ page', { concurrency: 3 }, () => {
     });
   }
 
+  meets('a join whose answer was lost is the same join when it is pressed again', {}, async ({ stub, page, url }) => {
+    // Browsers repeat a request once by themselves when its connection breaks: that is the same join, too.
+    stub.lose.add('/api/join');
+    stub.refuse.set('/api/join', { status: 503, reason: 'STOPPING', detail: 'the server is stopping' });
+    await join(page, url);
+    await until(page, () => !document.querySelector('#start-problem').hidden);
+    stub.refuse.delete('/api/join');
+    await page.click('#join');
+    await inState(page, 'waiting');
+    const attempts = stub.seen.filter((s) => s.path === '/api/join').map((s) => JSON.parse(s.body).attempt);
+    assert.ok(attempts.length >= 2);
+    assert.equal(new Set(attempts).size, 1);
+  });
+
   meets('a caller sees connected, place, ready, hold, ON AIR, off air and the end', {}, async ({ stub, page, url }) => {
     await joined(stub, page, url, { position: 2, waiting: 5 });
-    const join = JSON.parse(stub.seen.find((s) => s.path === '/api/join').body);
+    const { attempt, ...join } = JSON.parse(stub.seen.find((s) => s.path === '/api/join').body);
     assert.deepEqual(join, { show: 'main', invite: 'invite-token', name: 'Ada', topic: '' });
+    assert.match(attempt, /^[0-9a-f]{32}$/);
     await until(page, () => document.querySelector('#band-text').textContent.includes('You are 2nd of 5'));
     assert.equal(await text(page, '#band-word'), 'You’re connected');
     stub.push({ position: 11, waiting: 23 });

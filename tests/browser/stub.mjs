@@ -38,6 +38,8 @@ export class Stub {
   seen = [];
   /** Refusals by path: `{status, reason, detail, retryAfter}`. */
   refuse = new Map();
+  /** Paths whose next answer is lost on the way. @type {Set<string>} */
+  lose = new Set();
   /** Answers an SDP offer; none: 503. @type {null | ((offer: string) => Promise<string>)} */
   answer = null;
   view = { ...WAITING, connected: false, state: 'joining' };
@@ -105,6 +107,7 @@ export class Stub {
     for (const [name, value] of Object.entries(SECURE)) response.setHeader(name, value);
     if (request.method === 'GET' && (path.startsWith('/join/') || path.startsWith('/assets/'))) return file(path, response);
     this.seen.push({ method: request.method, path, bearer, body });
+    if (this.lose.delete(path)) return request.socket.destroy();
     const refusal = this.refuse.get(path);
     if (refusal) return problem(response, refusal);
     if (path === '/api/join') return json(response, 201, this.#joined({ rejoin: 'rejoin-token' }));
