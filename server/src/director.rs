@@ -4,7 +4,7 @@
 //!  facts ──▶┐
 //!  commands ┼─▶ decide ─▶ fold a working copy ─▶ ledger (durable) ─▶ board ─▶ replies, effects
 //!  clock ──▶┘        (as many as wait, together)     │
-//!                                                    └ refused: the copy is thrown away; facts alone are kept, in memory
+//!                                                    └ refused: the copy is thrown away; facts alone are kept, in memory, for later
 //! ```
 //!
 //! Facts go before commands. Nothing is awaited in the middle of a change.
@@ -32,6 +32,8 @@ pub const FACT_QUEUE: usize = 4_096;
 const BATCH: usize = 256;
 /// Batches of effects the reconciler may be behind; beyond, it looks at everything anyway.
 const EFFECT_QUEUE: usize = 256;
+/// Facts kept for a ledger that refuses: hours of a busy show, some megabytes.
+const BACKLOG: usize = 10_000;
 
 /// What a door gets for an accepted command: it is durable, and `state` holds it.
 #[derive(Debug, Clone)]
@@ -91,6 +93,15 @@ impl Director {
     pub async fn fact(&self, fact: Fact) {
         let _ = self.facts.send(fact).await;
     }
+
+    /// Hands over at once where room is, for callers that hold a lock to keep facts in order; waits in the background
+    /// otherwise.
+    pub(crate) fn post(&self, fact: Fact) {
+        if let Err(mpsc::error::TrySendError::Full(fact)) = self.facts.try_send(fact) {
+            let director = self.clone();
+            tokio::spawn(async move { director.fact(fact).await });
+        }
+    }
 }
 
 /// Starts the task. Effects go to the reconciler; it ends when `stop` is cancelled and what waited is answered.
@@ -109,9 +120,11 @@ pub fn start(
     let (fact_tx, facts) = mpsc::channel(FACT_QUEUE);
     let (effects, effect_rx) = mpsc::channel(EFFECT_QUEUE);
     let durable = state.revision;
+    let backlog = Vec::new();
     let task = Task {
         state,
         durable,
+        backlog,
         board,
         ledger,
         clock,
@@ -132,8 +145,10 @@ pub fn start(
 
 struct Task {
     state: State,
-    /// Revision of the last durable record; `state.revision` equals it between batches.
+    /// Revision of the last durable record; `state.revision` is beyond it by the backlog.
     durable: u64,
+    /// Facts that came while the ledger refused to write, with the rows they touched.
+    backlog: Vec<(Record, BTreeSet<Key>)>,
     board: Board,
     ledger: Arc<Ledger>,
     clock: Clock,
@@ -186,15 +201,20 @@ impl Task {
         info!("director stopped");
     }
 
-    /// Takes what else waits, so that one `fdatasync` serves all.
+    /// Takes what else waits, so that one `fdatasync` serves all. A command has its turn beside each fact, so that a flood
+    /// of facts holds nobody up.
     fn gather(&mut self, turn: &mut Turn) {
         for _ in 0..BATCH {
-            if let Ok(fact) = self.facts.try_recv() {
-                self.observe(turn, Input::Fact(fact));
-            } else if let Ok(envelope) = self.commands.try_recv() {
-                self.obey(turn, envelope);
-            } else {
+            let fact = self.facts.try_recv().ok();
+            let envelope = self.commands.try_recv().ok();
+            if fact.is_none() && envelope.is_none() {
                 break;
+            }
+            if let Some(fact) = fact {
+                self.observe(turn, Input::Fact(fact));
+            }
+            if let Some(envelope) = envelope {
+                self.obey(turn, envelope);
             }
         }
     }
@@ -261,14 +281,23 @@ impl Task {
             replies,
             observed,
         } = turn;
-        if !records.is_empty() {
-            if let Err(reason) = self.persist(records.clone()).await {
+        // What happened while the ledger refused comes first: the rest was decided on top of it.
+        let all: Vec<Record> = self
+            .backlog
+            .iter()
+            .map(|(r, _)| r)
+            .chain(&records)
+            .cloned()
+            .collect();
+        if !all.is_empty() {
+            if let Err(reason) = self.persist(all).await {
                 self.refuse(reason, replies, observed);
                 return;
             }
             self.durable = self.state.revision;
             let state = Arc::new(self.state.clone());
-            for (record, touched) in records.into_iter().zip(touched) {
+            let new = records.into_iter().zip(touched);
+            for (record, touched) in std::mem::take(&mut self.backlog).into_iter().chain(new) {
                 let change = Change {
                     record: Arc::new(record),
                     touched: Arc::new(touched),
@@ -310,19 +339,23 @@ impl Task {
         observed: Vec<Input>,
     ) {
         error!(%reason, "ledger refused; commands are refused, media goes on");
+        // As it was before the turn; what is shown counts durable revisions only, the state itself the backlog too.
         self.state = (*self.board.state()).clone();
+        self.state.revision = self.durable + self.backlog.len() as u64;
         let mut effects = Vec::new();
         for input in &observed {
             if let Ok(decision) = decide(&self.state, self.clock.now(), input) {
                 if let Some(record) = decision.record {
-                    self.state.fold(&record);
+                    self.remember(record);
                 }
                 effects.extend(decision.effects);
             }
         }
-        // The revision counts durable records only.
-        self.state.revision = self.durable;
-        self.board.publish_volatile(Arc::new(self.state.clone()));
+        let shown = State {
+            revision: self.durable,
+            ..self.state.clone()
+        };
+        self.board.publish_volatile(Arc::new(shown));
         for (reply, result) in replies {
             let error = match result {
                 Err(denied) => CommandError::Denied(denied),
@@ -331,6 +364,19 @@ impl Task {
             let _ = reply.send(Err(error));
         }
         self.act(effects);
+    }
+
+    /// Folds what could not be made durable, and keeps it for when the ledger writes again.
+    fn remember(&mut self, record: Record) {
+        let touched = self.state.fold(&record);
+        if self.backlog.len() < BACKLOG {
+            self.backlog.push((record, touched));
+        } else {
+            error!(
+                "too much has happened while the ledger refuses: the as-run record will have a gap"
+            );
+        }
+        self.state.revision = self.durable + self.backlog.len() as u64;
     }
 
     fn act(&self, effects: Vec<Effect>) {

@@ -157,6 +157,10 @@ async fn run(config: Config) -> ExitCode {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        () = server.failed() => {
+            eprintln!("boothd: a part of the server has ended (see the log); outputs go on, start it again");
+            return ExitCode::FAILURE;
+        }
     }
     tracing::info!("stopping");
     server.stop().await;

@@ -34,6 +34,8 @@ pub(crate) struct Reconciler {
     pub slots: SlotsConfig,
     /// Rises with each order, also over restarts of boothd.
     pub generation: u64,
+    /// Slots whose passphrase does not open, said once each.
+    pub unopened: BTreeSet<SlotId>,
 }
 
 /// What the orders so far amount to.
@@ -98,11 +100,18 @@ impl Reconciler {
                 ordered.slots.insert(slot.id.clone(), desired);
             }
         }
+        for gone in ordered
+            .slots
+            .keys()
+            .filter(|id| !state.slots.contains_key(*id))
+        {
+            self.hub.unsubscribe(&unit_of(gone));
+        }
         ordered.slots.retain(|id, _| state.slots.contains_key(id));
     }
 
     /// `None` when the settings cannot be told (a passphrase of another key): better no order than one without it.
-    fn desired(&self, state: &State, slot: &Slot) -> Option<SlotDesired> {
+    fn desired(&mut self, state: &State, slot: &Slot) -> Option<SlotDesired> {
         let on_air = slot
             .assigned
             .as_ref()
@@ -149,15 +158,23 @@ impl Reconciler {
             .unwrap_or_else(nothing)
     }
 
-    fn settings(&self, slot: &Slot) -> Option<worker::SlotSettings> {
+    fn settings(&mut self, slot: &Slot) -> Option<worker::SlotSettings> {
         let s = &slot.settings;
         let passphrase = match &s.passphrase {
             None => String::new(),
             Some(sealed) => match self.keys.open(&slot_passphrase_context(&slot.id), sealed) {
                 // Exposed to the worker's private socket only.
-                Ok(secret) => secret.expose().clone(),
+                Ok(secret) => {
+                    self.unopened.remove(&slot.id);
+                    secret.expose().clone()
+                }
                 Err(error) => {
-                    error!(slot = %slot.id, %error, "the slot's passphrase cannot be opened: set it again");
+                    if self.unopened.insert(slot.id.clone()) {
+                        error!(slot = %slot.id, %error, "the slot's passphrase cannot be opened: set it again");
+                        let text = "PASSPHRASE_UNREADABLE: sealed with another key: set it again";
+                        self.supervisor
+                            .note_problem(&unit_of(&slot.id), text.to_owned());
+                    }
                     return None;
                 }
             },

@@ -115,6 +115,19 @@ impl Hub {
         }
     }
 
+    /// `unit` gets no packets any more.
+    pub fn unsubscribe(&self, unit: &str) {
+        let all: Vec<_> = self.sessions(|all| all.values().cloned().collect());
+        for session in all {
+            let mut units = session
+                .units
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            units.remove(unit);
+            session.wanted.store(!units.is_empty(), Ordering::Release);
+        }
+    }
+
     pub fn set_want(&self, id: SessionId, want: VideoWant) {
         if let Some(session) = self.sessions(|all| all.get(&id).cloned()) {
             session

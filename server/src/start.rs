@@ -63,6 +63,7 @@ pub struct Server {
     pub grpc: SocketAddr,
     pub http: SocketAddr,
     stop: CancellationToken,
+    failed: CancellationToken,
     /// Ends after the doors are closed.
     stop_director: CancellationToken,
     doors: JoinSet<()>,
@@ -134,36 +135,21 @@ impl Server {
             clock,
             stop_director.clone(),
         );
+        let failed = CancellationToken::new();
+        let (f, s) = (failed.clone(), stop_director.clone());
         inner.spawn(async move {
-            if let Err(error) = task.await {
-                error!(%error, "the director ended");
+            let ended = task.await;
+            if !s.is_cancelled() {
+                error!(?ended, "the director ended");
+                f.cancel();
             }
         });
         director.fact(booth_core::Fact::Started).await;
         bare_start(&board, &director, &config, &dir).await?;
 
-        let reconciler = Reconciler {
-            board: board.clone(),
-            hub: hub.clone(),
-            supervisor: supervisor.clone(),
-            meters: meters.clone(),
-            keys: Arc::clone(&keys),
-            slots: config.slots.clone(),
-            generation: u64::try_from(clock.now().0).unwrap_or(0),
-        };
-        inner.spawn(reconciler.run(effects, stop_director.clone()));
-        let context = Context {
-            clock,
-            director: director.clone(),
-            meters: meters.clone(),
-            hub: hub.clone(),
-        };
-        let keep = config.workers.keep_on_stop;
-        inner.spawn(supervisor.clone().run(socket, context, keep, stop.clone()));
-
         let system = Arc::new(System {
             ledger,
-            supervisor,
+            supervisor: supervisor.clone(),
             findings,
         });
         let rooms = Rooms {
@@ -177,19 +163,44 @@ impl Server {
             system,
         };
         let rtc = rtc::Rtc::new(&rooms)?;
+        // Only now, when nothing can fail any more, are workers started.
+        let reconciler = Reconciler {
+            board: rooms.board.clone(),
+            hub: rooms.hub.clone(),
+            supervisor: supervisor.clone(),
+            meters: rooms.meters.clone(),
+            keys: Arc::clone(&rooms.keys),
+            slots: rooms.config.slots.clone(),
+            generation: u64::try_from(clock.now().0).unwrap_or(0),
+            unopened: std::collections::BTreeSet::new(),
+        };
+        inner.spawn(reconciler.run(effects, stop_director.clone()));
+        let context = Context {
+            clock,
+            director: rooms.director.clone(),
+            meters: rooms.meters.clone(),
+            hub: rooms.hub.clone(),
+        };
+        let keep = rooms.config.workers.keep_on_stop;
+        inner.spawn(supervisor.run(socket, context, keep, stop.clone()));
+
         let grpc = local(&grpc_listener)?;
         let http = local(&http_listener)?;
         let mut doors = JoinSet::new();
-        let (r, s) = (rooms.clone(), stop.clone());
+        let (r, s, f) = (rooms.clone(), stop.clone(), failed.clone());
         doors.spawn(async move {
-            if let Err(error) = grpc::serve(r, grpc_listener, s).await {
-                error!(%error, "the API ended");
+            let ended = grpc::serve(r, grpc_listener, s.clone()).await;
+            if !s.is_cancelled() {
+                error!(?ended, "the API ended");
+                f.cancel();
             }
         });
-        let (r, s) = (rooms.clone(), stop.clone());
+        let (r, s, f) = (rooms.clone(), stop.clone(), failed.clone());
         doors.spawn(async move {
-            if let Err(error) = http::serve(r, rtc, http_listener, s).await {
-                error!(%error, "the callers' door ended");
+            let ended = http::serve(r, rtc, http_listener, s.clone()).await;
+            if !s.is_cancelled() {
+                error!(?ended, "the callers' door ended");
+                f.cancel();
             }
         });
         info!(%grpc, %http, version = env!("CARGO_PKG_VERSION"), "open");
@@ -198,10 +209,16 @@ impl Server {
             grpc,
             http,
             stop,
+            failed,
             stop_director,
             doors,
             inner,
         })
+    }
+
+    /// Waits until a part that must not end has ended. The log says which; the outputs go on without this process.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
     }
 
     /// Closes the doors, ends workers (unless they are to stay), then the director.
@@ -296,7 +313,10 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
             .open(&part)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&part, path)
+        std::fs::rename(&part, path)?;
+        // The name too has to survive a power cut.
+        let dir = path.parent().unwrap_or(Path::new("."));
+        std::fs::File::open(dir)?.sync_all()
     };
     write().map_err(|source| StartError::File {
         what: "cannot write",

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 use tracing::{info, warn};
 
-use super::{Context, Link, Supervisor, slot_of, tell};
+use super::{Context, Link, Supervisor, slot_of};
 use crate::meters::Tile;
 use crate::relay::{Packet, UNIT_QUEUE};
 
@@ -44,10 +44,10 @@ pub(super) async fn serve(supervisor: Supervisor, context: Context, stream: Unix
     let Some(hello) = read_hello(&mut wire).await else {
         return;
     };
-    if slot_of(&hello.unit).is_none() {
+    let Some(slot) = slot_of(&hello.unit) else {
         warn!(unit = ?hello.unit, "a worker of an unknown unit");
         return;
-    }
+    };
     let (packets, packet_rx) = mpsc::channel(UNIT_QUEUE);
     let (control, control_rx) = mpsc::channel(4);
     let (desired, desired_rx) = watch::channel(None);
@@ -64,12 +64,7 @@ pub(super) async fn serve(supervisor: Supervisor, context: Context, stream: Unix
         .as_ref()
         .and_then(showing)
         .unwrap_or(Showing::Idle);
-    tell(&context, &hello.unit, |slot| Fact::WorkerUp {
-        slot,
-        showing,
-    })
-    .await;
-    supervisor.attach(&hello.unit, &mut link);
+    supervisor.attach(&context, &hello.unit, &slot, showing, &mut link);
 
     let serial = link.serial;
     // Only the registry holds the sender from here on: a newer link of the unit ends this one.
@@ -83,12 +78,7 @@ pub(super) async fn serve(supervisor: Supervisor, context: Context, stream: Unix
     .run(&supervisor, &context, &hello.unit)
     .await;
     info!(unit = %hello.unit, why, "worker detached");
-    if supervisor.detach(&hello.unit, serial) {
-        tell(&context, &hello.unit, |slot| Fact::WorkerDown { slot }).await;
-        if let Some(slot) = slot_of(&hello.unit) {
-            context.meters.forget_slot(&slot);
-        }
-    }
+    supervisor.detach(&context, &hello.unit, &slot, serial);
 }
 
 async fn read_hello(wire: &mut Wire) -> Option<Hello> {
@@ -152,6 +142,8 @@ impl Pump {
                 }
             };
             match tokio::time::timeout(WRITE_LIMIT, self.wire.send(encode(&out))).await {
+                // Looked at here too: where packets always wait, the ping's turn may not come.
+                Ok(Ok(())) if heard.elapsed() > SILENCE => return "silent",
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return "its end of the socket closed",
                 Err(_) => return "it does not read",

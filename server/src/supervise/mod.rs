@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use booth_core::{Fact, SlotId};
+use booth_core::{Fact, Showing, SlotId};
 use booth_proto::worker::{SlotDesired, ToWorker};
 use tokio::net::UnixListener;
 use tokio::sync::{Notify, mpsc, watch};
@@ -105,6 +105,8 @@ struct Unit {
     started: Option<Instant>,
     /// Since when a process lives that is not attached.
     detached: Option<Instant>,
+    /// When it was told to end, because nobody wants the unit any more.
+    retiring: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -244,11 +246,12 @@ impl Supervisor {
                     unit.fell(name, &ended, now);
                 }
                 if !units.wanted.contains(name) {
-                    if alive && unit.link.is_none() {
-                        unit.process.kill();
+                    if alive {
+                        unit.retire(now);
                     }
                     continue;
                 }
+                unit.retiring = None;
                 if alive {
                     unit.watch_attachment(name, now);
                 } else if unit.not_before.is_none_or(|at| at <= now) {
@@ -292,8 +295,15 @@ impl Supervisor {
         info!("workers stopped");
     }
 
-    /// Attaches a link; an older one of the same unit ends.
-    fn attach(&self, unit: &str, link: &mut Link) {
+    /// Attaches a link; an older one of the same unit ends. Told to the director in the order in which it happens.
+    fn attach(
+        &self,
+        context: &Context,
+        unit: &str,
+        slot: &SlotId,
+        showing: Showing,
+        link: &mut Link,
+    ) {
         self.with(|units| {
             units.serial += 1;
             link.serial = units.serial;
@@ -301,29 +311,33 @@ impl Supervisor {
             entry.process.adopt(link.pid);
             entry.detached = None;
             entry.link = Some(link.clone());
+            let slot = slot.clone();
+            context.director.post(Fact::WorkerUp { slot, showing });
         });
         self.changed.notify_one();
     }
 
-    /// Whether it was the current link of its unit.
-    fn detach(&self, unit: &str, serial: u64) -> bool {
-        let was = self.with(|units| {
+    /// A link has ended; only the current one of its unit means that the worker is down.
+    fn detach(&self, context: &Context, unit: &str, slot: &SlotId, serial: u64) {
+        self.with(|units| {
             let Some(entry) = units.all.get_mut(unit) else {
-                return false;
+                return;
             };
-            let current = entry.link.as_ref().is_some_and(|l| l.serial == serial);
-            if current {
+            if entry.link.as_ref().is_some_and(|l| l.serial == serial) {
                 entry.link = None;
                 entry.detached = Some(Instant::now());
             }
-            current
+            if entry.link.is_none() {
+                let slot = slot.clone();
+                context.director.post(Fact::WorkerDown { slot });
+            }
         });
+        context.meters.forget_slot(slot);
         self.changed.notify_one();
         self.look.notify_one();
-        was
     }
 
-    fn note_problem(&self, unit: &str, text: String) {
+    pub(crate) fn note_problem(&self, unit: &str, text: String) {
         self.with(|units| {
             if let Some(entry) = units.all.get_mut(unit) {
                 entry.last_error = text;
@@ -365,6 +379,19 @@ impl Unit {
         self.not_before = Some(now + self.backoff);
     }
 
+    /// Told to end, so that its receivers notice at once; killed when it does not.
+    fn retire(&mut self, now: Instant) {
+        match (self.retiring, &self.link) {
+            (None, Some(link)) => {
+                link.shut_down();
+                self.retiring = Some(now);
+            }
+            (None, None) => self.process.kill(),
+            (Some(since), _) if now.duration_since(since) > STOP_LIMIT => self.process.kill(),
+            (Some(_), _) => {}
+        }
+    }
+
     fn watch_attachment(&mut self, name: &str, now: Instant) {
         if self.link.is_some() {
             self.detached = None;
@@ -384,12 +411,5 @@ impl Unit {
             self.backoff = (self.backoff * 2).clamp(Duration::from_millis(250), BACKOFF_MAX);
             self.not_before = Some(now + self.backoff);
         }
-    }
-}
-
-/// Tells the director what a worker's coming or going means.
-async fn tell(context: &Context, unit: &str, fact: impl FnOnce(SlotId) -> Fact) {
-    if let Some(slot) = slot_of(unit) {
-        context.director.fact(fact(slot)).await;
     }
 }

@@ -378,3 +378,46 @@ async fn garbage_on_the_workers_socket_ends_that_link_only() {
     );
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_worker_of_a_deleted_slot_is_told_to_end_and_gets_no_more_packets() {
+    let (server, dir) = server().await;
+    let mut worker = FakeWorker::attach(&dir).await;
+    worker.order("first order", |_| true).await;
+    let (caller, tx, _rx) = join(&server).await;
+    let approve = Command::Approve { id: caller };
+    server
+        .rooms
+        .director
+        .command(system(), approve)
+        .await
+        .unwrap();
+    worker.order("armed caller", |d| d.armed.is_some()).await;
+    let delete = Command::DeleteSlot {
+        id: SlotId::new("1").unwrap(),
+    };
+    server
+        .rooms
+        .director
+        .command(system(), delete)
+        .await
+        .unwrap();
+    let ended = |m| matches!(m, to_worker::Message::Shutdown(_)).then_some(());
+    worker.next("order to end", ended).await;
+    drop(worker);
+    tokio::time::timeout(SOON, async {
+        while tx.wanted()
+            || server
+                .rooms
+                .system
+                .units()
+                .iter()
+                .any(|u| u.name == "slot-1")
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the unit is forgotten, and nobody wants the caller's packets");
+    server.stop().await;
+}
