@@ -8,7 +8,7 @@ use booth_proto::v1::caller_service_client::CallerServiceClient;
 use booth_proto::v1::{
     CreateInviteRequest, ListSlotsRequest, slot_service_client::SlotServiceClient,
 };
-use booth_tests::{Booth, Setup, usage, wait_for};
+use booth_tests::{Booth, usage, wait_for};
 use tonic::Request;
 use tonic::metadata::MetadataValue;
 
@@ -111,8 +111,7 @@ const WAITERS: u32 = 50;
 const LOOK: Duration = Duration::from_secs(20);
 
 pub fn waiting_callers(rows: &mut Vec<Row>) {
-    // Two ports a caller at most.
-    let booth = Booth::with(Setup::free());
+    let booth = Booth::start();
     booth.wait_for_workers();
     let (_, empty) = usage(booth.pid());
     let _demo = booth.demo(WAITERS, &[]);

@@ -62,14 +62,15 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option
     }
 }
 
-/// Ports from here up are asked for in turn, so that tests of one process never meet.
+/// Ports from here up are asked for in turn, so that tests of one process never meet. Below those that the kernel gives
+/// out by itself (32768 and up).
 static NEXT_UDP: AtomicU16 = AtomicU16::new(0);
 
 /// The first of `count` UDP ports in a row that are free now.
 pub fn udp_ports(count: u16) -> u16 {
     let start = NEXT_UDP
         .load(Ordering::Relaxed)
-        .max(20_000 + (std::process::id() % 1_000) as u16 * 24);
+        .max(15_000 + (std::process::id() % 1_000) as u16 * 16);
     let mut first = start;
     loop {
         let free = (first..first + count).all(|p| UdpSocket::bind(("0.0.0.0", p)).is_ok());
@@ -78,7 +79,7 @@ pub fn udp_ports(count: u16) -> u16 {
             return first;
         }
         first += count;
-        assert!(first < 60_000, "no free UDP ports");
+        assert!(first < 32_000, "no free UDP ports");
     }
 }
 
@@ -101,7 +102,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub fn free() -> Self {
+    fn free(settings: &[&str]) -> Self {
         let slots = udp_ports(4);
         let rtc = udp_ports(120);
         Self {
@@ -109,7 +110,7 @@ impl Setup {
             http: tcp_port(),
             first_slot_port: slots,
             rtc_first: rtc,
-            extra: Vec::new(),
+            extra: settings.iter().map(|s| (*s).to_owned()).collect(),
         }
     }
 }
@@ -130,11 +131,13 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 impl Booth {
     pub fn start() -> Self {
-        Self::with(Setup::free())
+        Self::with(&[])
     }
 
-    pub fn with(setup: Setup) -> Self {
+    /// With these settings beside the usual ones. Ports are chosen when it is this one's turn, not before.
+    pub fn with(settings: &[&str]) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let setup = Setup::free(settings);
         let dir = tempfile::Builder::new().prefix("booth").tempdir().unwrap();
         let mut booth = Self {
             setup,

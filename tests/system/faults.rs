@@ -109,9 +109,7 @@ fn a_worker_killed_is_back_on_its_port_within_two_seconds_and_shows_the_caller_a
 
 #[test]
 fn a_caller_who_stalls_freezes_then_idles_and_returns_to_the_head_of_ready() {
-    let mut setup = booth_tests::Setup::free();
-    setup.extra.push("rtc.silence_ms=1000".into());
-    let booth = Booth::with(setup);
+    let booth = Booth::with(&["rtc.silence_ms=1000"]);
     booth.wait_for_workers();
     booth.cli(&["show", "update", "main", "--on-air-grace", "2s"]);
     let demo = booth.demo(1, &[]);
@@ -157,35 +155,39 @@ struct SmallDisk(tempfile::TempDir);
 impl SmallDisk {
     fn new(size: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = format!("size={size},mode=700");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(dir.path())
-            .status()
-            .unwrap();
+        let owner = std::os::unix::fs::MetadataExt::uid(&dir.path().metadata().unwrap());
+        let options = format!("size={size},mode=700,uid={owner}");
+        let mount = ["mount", "-t", "tmpfs", "-o", &options, "tmpfs"];
         assert!(
-            mounted.success(),
-            "this test needs the right to mount a tmpfs (root)"
+            as_root(&mount, dir.path()),
+            "this test mounts a tmpfs: it needs root, or sudo without a password"
         );
         Self(dir)
     }
 }
 
+/// Runs it as it is, or through sudo.
+fn as_root(command: &[&str], path: &std::path::Path) -> bool {
+    let run = |prefix: &[&str]| {
+        let all = [prefix, command].concat();
+        let done = Command::new(all[0]).args(&all[1..]).arg(path).output();
+        done.is_ok_and(|out| out.status.success())
+    };
+    run(&[]) || run(&["sudo", "-n"])
+}
+
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazy: a worker may still have its log open.
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        as_root(&["umount", "-l"], self.0.path());
     }
 }
 
 #[test]
 fn a_full_disk_refuses_commands_with_a_reason_while_the_caller_stays_on_air() {
     let disk = SmallDisk::new("24m");
-    let mut setup = booth_tests::Setup::free();
-    setup
-        .extra
-        .push(format!("data.dir={}", disk.0.path().join("data").display()));
-    let booth = Booth::with(setup);
+    let data = format!("data.dir={}", disk.0.path().join("data").display());
+    let booth = Booth::with(&[&data]);
     let token = disk.0.path().join("data/admin.token");
     let run = |args: &[&str]| {
         booth
@@ -229,4 +231,62 @@ fn a_full_disk_refuses_commands_with_a_reason_while_the_caller_stays_on_air() {
             .then_some(())
     });
     assert_unbroken(&output.finish());
+}
+
+#[test]
+fn what_happens_while_the_disk_is_full_is_in_the_journal_when_there_is_room_again() {
+    let disk = SmallDisk::new("24m");
+    let data = format!("data.dir={}", disk.0.path().join("data").display());
+    let mut booth = Booth::with(&[&data, "rtc.silence_ms=1000"]);
+    std::fs::create_dir_all(booth.data()).unwrap();
+    std::fs::copy(
+        disk.0.path().join("data/admin.token"),
+        booth.data().join("admin.token"),
+    )
+    .unwrap();
+    booth.wait_for_workers();
+    booth.cli(&["show", "update", "main", "--on-air-grace", "1s"]);
+    let first_demo = booth.demo(1, &[]);
+    let _second_demo = booth.demo(1, &["--first-id", "2"]);
+    let (first, second) = (
+        booth.wait_connected("caller 1"),
+        booth.wait_connected("caller 2"),
+    );
+    put_on_air(&booth, 1, &first);
+    booth.cli(&["caller", "approve", &second]);
+
+    let filler = disk.0.path().join("filler");
+    let _ = std::io::copy(
+        &mut std::io::repeat(7),
+        &mut std::fs::File::create(&filler).unwrap(),
+    );
+    // The caller's media goes, and a second later the slot is let go: facts, which no full disk holds up.
+    drop(first_demo);
+    wait_for("the slot's release in memory", SOON, || {
+        booth.slot("1")["assignedCaller"]
+            .as_str()
+            .is_none_or(str::is_empty)
+            .then_some(())
+    });
+    std::fs::remove_file(&filler).unwrap();
+    wait_for("a take", SOON, || {
+        booth
+            .cli_output(&["slot", "take", "1", &second])
+            .status
+            .success()
+            .then_some(())
+    });
+
+    booth.kill();
+    booth.boot();
+    let on_air = booth.slot("1")["assignedCaller"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(on_air.ends_with(&second), "{on_air}");
+    let first_now = booth.caller_named("caller 1").unwrap();
+    assert_eq!(
+        first_now["state"], "STATE_READY",
+        "the release came before the take"
+    );
 }
