@@ -271,8 +271,10 @@ impl Unit {
             .into_iter()
             .flatten()
         {
-            if !self.callers.contains_key(&source.session) {
-                self.decode(source);
+            if !self.callers.contains_key(&source.session)
+                && let Some(code) = self.decode(source)
+            {
+                return Some(code);
             }
         }
         let wish = Desired {
@@ -285,12 +287,11 @@ impl Unit {
         self.order(Control::Want(wish)).or_else(|| self.tidy())
     }
 
-    /// Begins to decode a session.
-    fn decode(&mut self, source: Source) {
+    /// Begins to decode a session. Some code ends the worker.
+    fn decode(&mut self, source: Source) -> Option<u8> {
         let id = source.session;
-        let Some(input) = self.build(&source) else {
-            return;
-        };
+        // A codec that cannot be decoded has been told; the output goes on.
+        let input = self.build(&source)?;
         let tracks = input.tracks();
         let caller = Caller {
             source,
@@ -300,7 +301,7 @@ impl Unit {
             rebuild: false,
         };
         self.callers.insert(id, caller);
-        self.order(Control::Add(id, tracks));
+        self.order(Control::Add(id, tracks))
     }
 
     fn build(&mut self, source: &Source) -> Option<RtpInput> {
@@ -345,7 +346,9 @@ impl Unit {
             .collect();
         for id in gone {
             self.callers.remove(&id);
-            self.order(Control::Remove(id))?;
+            if let Some(code) = self.order(Control::Remove(id)) {
+                return Some(code);
+            }
         }
         None
     }
