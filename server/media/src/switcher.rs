@@ -3,9 +3,11 @@
 //! ```text
 //!  scene:  Idle ──on_air set and its first picture decoded──▶ Caller ──on_air cleared──▶ Idle
 //!                                                              │   ▲
-//!                       no picture for HOLD: fade to idle      ▼   │  pictures again: fade back
+//!                 neither picture nor sound: fade to idle      ▼   │  either again: fade back
 //!                                                            Frozen
 //! ```
+//!
+//! A picture that is lost for HOLD makes way for the idle source's, also while the sound goes on.
 //!
 //! The picture type is a parameter, so that the machine knows nothing of pixels. Called by the pacer only.
 
@@ -81,9 +83,9 @@ pub enum Showing {
     Idle,
     /// The idle source, with this caller decoded and ready.
     Armed(SourceId),
-    /// This caller.
+    /// This caller: seen, or with the camera off heard over the idle source's picture. An operator need not act.
     Caller(SourceId),
-    /// This caller's place is kept, but their picture is lost: held, then idle.
+    /// This caller's place is kept, but nothing comes from them: held, then idle. An operator should look.
     Frozen(SourceId),
 }
 
@@ -130,6 +132,13 @@ impl<F: Clone> Source<F> {
     fn sound_fresh(&self, now: Duration) -> bool {
         self.sound_at
             .is_some_and(|at| now.saturating_sub(at) <= SOUND_HOLD)
+    }
+
+    /// The sound goes on although no picture comes: a camera that is off. Sound that ended about when the pictures did is
+    /// no such sign, however short ago that is.
+    fn sound_alone(&self, now: Duration) -> bool {
+        let outlives = |sound: Duration| self.picture_at.is_none_or(|at| sound > at + HOLD / 2);
+        self.sound_fresh(now) && !self.picture_fresh(now) && self.sound_at.is_some_and(outlives)
     }
 
     /// Takes the last picture that is due. One that is due just at the tick would, with the least jitter, be shown twice
@@ -386,16 +395,18 @@ impl<F: Clone + PartialEq> Switcher<F> {
     }
 
     fn is_seen(&self, id: SourceId, now: Duration) -> bool {
-        self.sources.get(&id).is_some_and(|source| {
-            source.picture_fresh(now) || (source.picture_at.is_none() && source.sound_fresh(now))
-        })
+        self.sources
+            .get(&id)
+            .is_some_and(|source| source.picture_fresh(now) || source.sound_alone(now))
     }
 
     fn is_ready(&self, id: SourceId, now: Duration) -> bool {
         self.sources.get(&id).is_some_and(|source| {
-            let waited = now.saturating_sub(self.wanted_since) >= PICTURE_WAIT;
-            let sound_alone = source.sound_fresh(now) && source.picture_at.is_none();
-            source.picture_fresh(now) || (sound_alone && (!source.tracks.video || waited))
+            // A camera that was switched off long before the wish is not waited for.
+            let without_since = source.picture_at.unwrap_or(self.wanted_since);
+            let waited = now.saturating_sub(without_since) >= PICTURE_WAIT;
+            source.picture_fresh(now)
+                || (source.sound_alone(now) && (!source.tracks.video || waited))
         })
     }
 

@@ -144,6 +144,21 @@ fn a_source_whose_camera_never_starts_goes_on_air_by_its_sound_after_a_while() {
 }
 
 #[test]
+fn a_caller_who_switched_the_camera_off_goes_on_air_by_the_sound() {
+    let mut switcher = S::default();
+    live(&mut switcher, 3, ms(100));
+    for at in (100..3100).step_by(20) {
+        switcher.sound(3, ms(at));
+        switcher.advance(ms(at));
+    }
+    switcher.want(ms(3100), on_air(3, Duration::ZERO));
+    switcher.advance(ms(3101));
+    assert_eq!(switcher.showing(ms(3101)).showing, Showing::Caller(3));
+    assert_eq!(switcher.picture(ms(3101)), Picture::Plain(Layer::Idle));
+    assert_eq!(switcher.gain(3, ms(3101)), 1.0);
+}
+
+#[test]
 fn a_fade_moves_picture_and_sound_together_and_keeps_the_power() {
     let mut switcher = S::default();
     live(&mut switcher, 7, ms(1000));
@@ -193,20 +208,24 @@ fn a_lost_picture_is_held_half_a_second_then_idle_then_back() {
 }
 
 #[test]
-fn sound_goes_on_when_only_the_picture_is_lost() {
+fn sound_goes_on_when_only_the_picture_is_lost_and_the_caller_counts_as_shown_by_it() {
     let mut switcher = S::default();
     live(&mut switcher, 7, ms(1000));
     switcher.want(ms(1000), on_air(7, Duration::ZERO));
     for at in (1000..3000).step_by(20) {
         switcher.sound(7, ms(at));
         switcher.advance(ms(at));
+        assert_eq!(switcher.showing(ms(at)).showing, Showing::Caller(7));
     }
-    assert_eq!(switcher.showing(ms(3000)).showing, Showing::Frozen(7));
+    assert_eq!(switcher.showing(ms(3000)).showing, Showing::Caller(7));
     assert_eq!(switcher.picture(ms(3000)), Picture::Plain(Layer::Idle));
     assert_eq!(
         (switcher.gain(7, ms(3000)), switcher.idle_gain(ms(3000))),
         (1.0, 0.0)
     );
+    let silent = ms(2980) + SOUND_HOLD + ms(1);
+    switcher.advance(silent);
+    assert_eq!(switcher.showing(silent).showing, Showing::Frozen(7));
 }
 
 #[test]
