@@ -8,6 +8,7 @@
 )]
 
 mod air;
+mod desk;
 mod faults;
 
 use std::time::Duration;
