@@ -32,7 +32,7 @@ use self::session::Session;
 use crate::relay::VideoWant;
 use crate::server::Rooms;
 
-pub use self::whip::{Opened, PatchError, Patched};
+pub use self::whip::{Opened, PatchError, Patched, Prepared};
 
 /// How long a session may take to close before its successor goes on without waiting.
 const REPLACE: Duration = Duration::from_secs(3);

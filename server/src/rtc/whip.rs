@@ -50,35 +50,69 @@ pub enum PatchError {
     Secret(#[from] secrets::SecretError),
 }
 
-/// Gives the place back when answering fails or is given up.
-struct Pending<'a>(&'a Rtc);
+/// A place among the sessions, for an offer that is being answered. Dropped, it is free again.
+#[derive(Debug)]
+pub struct Place(Rtc);
 
-impl Drop for Pending<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.sessions(|s| s.pending = s.pending.saturating_sub(1));
     }
 }
 
-impl Rtc {
-    /// Answers an offer of this caller. A session they have already is closed.
-    pub async fn open(&self, caller: &CallerId, offer: sdp::Checked) -> Result<Opened, OpenError> {
-        if self.0.stopping.is_cancelled() {
-            return Err(OpenError::Stopping);
-        }
-        let pending = self.admit(caller).await?;
-        let config = &self.0.rooms.config.rtc;
-        let ingest = Arc::new(Ingest::new(
-            caller.clone(),
-            self.0.rooms.meters.clone(),
-            Duration::from_millis(config.silence_ms),
-        ));
-        let token = secrets::new_token()?.expose().clone();
-        let etag = new_etag()?;
-        let (answer, lease) = self.answer(&offer, &ingest).await?;
+/// An answered offer that is nobody's session yet. Whoever drops it instead of starting it (a client that has gone, a
+/// refusal) leaves nothing behind: the stack would go on with a connection that is only let go.
+pub struct Prepared(Option<Parts>);
+
+struct Parts {
+    caller: CallerId,
+    token: String,
+    etag: String,
+    ingest: Arc<Ingest>,
+    offer: sdp::Checked,
+    answer: Answer,
+    lease: Lease,
+    place: Place,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prepared")
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        let (Some(parts), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        runtime.spawn(async move {
+            parts.answer.peer.close().await;
+            // Only now are the port and the place nobody's.
+            drop((parts.lease, parts.place));
+        });
+    }
+}
+
+impl Prepared {
+    /// From here on it is the caller's session; one they have already is closed. Nothing fails and nothing waits.
+    pub fn start(mut self) -> Option<Opened> {
+        let Parts {
+            caller,
+            token,
+            etag,
+            ingest,
+            offer,
+            answer,
+            lease,
+            place,
+        } = self.0.take()?;
+        let rtc = place.0.clone();
         let session = Arc::new(Session {
             token: token.clone(),
-            caller: caller.clone(),
-            cancel: self.0.stopping.child_token(),
+            caller,
+            cancel: rtc.0.stopping.child_token(),
             ended: CancellationToken::new(),
             negotiation: tokio::sync::Mutex::new(Negotiation {
                 etag: etag.clone(),
@@ -88,29 +122,72 @@ impl Rtc {
             }),
             peer: PeerCell(answer.peer),
         });
-        self.enter(&session);
-        drop(pending);
-        let rtc = self.clone();
+        rtc.enter(&session);
+        drop(place);
+        let steering = rtc.clone();
         let work = Work {
             session: Arc::clone(&session),
-            rooms: self.0.rooms.clone(),
+            rooms: rtc.0.rooms.clone(),
             ingest,
             audio: offer.audio,
             video: offer.video,
             bus: Box::new(bus::Silence::new()),
-            steered: Arc::new(move |caller, want| rtc.note_want(caller, want)),
+            steered: Arc::new(move |caller, want| steering.note_want(caller, want)),
             lease,
         };
-        let rtc = self.clone();
         tokio::spawn(async move {
             session::run(work).await;
             rtc.leave(&session);
         });
-        Ok(Opened {
+        Some(Opened {
             token,
             etag,
             answer: answer.sdp,
         })
+    }
+}
+
+impl Rtc {
+    /// Answers an offer of this caller. A session they have already is closed.
+    pub async fn open(&self, caller: &CallerId, offer: sdp::Checked) -> Result<Opened, OpenError> {
+        let prepared = self.prepare(caller, offer).await?;
+        prepared.start().ok_or_else(lost)
+    }
+
+    /// Answers an offer for somebody who need not be a caller yet. Everything that may be refused is done here.
+    pub async fn prepare(
+        &self,
+        caller: &CallerId,
+        offer: sdp::Checked,
+    ) -> Result<Prepared, OpenError> {
+        if self.0.stopping.is_cancelled() {
+            return Err(OpenError::Stopping);
+        }
+        let place = self.admit(caller).await?;
+        let (rtc, caller) = (self.clone(), caller.clone());
+        // On a task of its own: a request is dropped where it stands when its client leaves, and in the middle of an
+        // answer that would lose a running connection. An outcome that nobody waits for is dropped, which closes it.
+        let preparing = tokio::spawn(async move {
+            let ingest = Arc::new(Ingest::new(
+                caller.clone(),
+                rtc.0.rooms.meters.clone(),
+                Duration::from_millis(rtc.0.rooms.config.rtc.silence_ms),
+            ));
+            let token = secrets::new_token()?.expose().clone();
+            let etag = new_etag()?;
+            let (answer, lease) = rtc.answer(&offer, &ingest).await?;
+            Ok(Prepared(Some(Parts {
+                caller,
+                token,
+                etag,
+                ingest,
+                offer,
+                answer,
+                lease,
+                place,
+            })))
+        });
+        preparing.await.unwrap_or_else(|_| Err(lost()))
     }
 
     /// Answers on a free port. Another program may take a port between the look and the bind: then another is tried.
@@ -150,7 +227,7 @@ impl Rtc {
     }
 
     /// A place for one more session; the caller's own old one gives way when there is no other.
-    async fn admit(&self, caller: &CallerId) -> Result<Pending<'_>, OpenError> {
+    async fn admit(&self, caller: &CallerId) -> Result<Place, OpenError> {
         let most = usize::try_from(self.0.rooms.config.rtc.max_sessions).unwrap_or(usize::MAX);
         let take = || {
             self.sessions(|s| {
@@ -160,14 +237,14 @@ impl Rtc {
             })
         };
         if take() {
-            return Ok(Pending(self));
+            return Ok(Place(self.clone()));
         }
         if let Some(old) = self.of_caller(caller) {
             old.cancel.cancel();
             let _ = tokio::time::timeout(REPLACE, old.ended.cancelled()).await;
             self.leave(&old);
             if take() {
-                return Ok(Pending(self));
+                return Ok(Place(self.clone()));
             }
         }
         Err(OpenError::Full)
@@ -244,37 +321,55 @@ impl Rtc {
         body: &[u8],
     ) -> Result<Patched, PatchError> {
         let session = self.find(token).ok_or(PatchError::NotFound)?;
-        let if_match = if_match.ok_or(PatchError::NoMatch)?;
+        let if_match = if_match.ok_or(PatchError::NoMatch)?.to_owned();
         let fragment = sdp::fragment(body)?;
-        let mut negotiation = session.negotiation.lock().await;
-        if if_match != "*" && if_match != negotiation.etag {
+        // As with an offer: whether the client waits or not, what the stack did is noted. A client that missed the
+        // answer to a restart restarts again, with `*`.
+        let patching = tokio::spawn(apply(session, if_match, fragment));
+        patching.await.unwrap_or_else(|_| {
+            Err(EngineError::Rejected("the fragment cannot be understood".into()).into())
+        })
+    }
+}
+
+async fn apply(
+    session: Arc<Session>,
+    if_match: String,
+    fragment: sdp::Fragment,
+) -> Result<Patched, PatchError> {
+    let mut negotiation = session.negotiation.lock().await;
+    if if_match != "*" && if_match != negotiation.etag {
+        return Err(PatchError::Mismatch);
+    }
+    let other = |ufrag: &String| *ufrag != negotiation.ufrag;
+    if fragment.ufrag.as_ref().is_some_and(other) && fragment.pwd.is_some() {
+        if if_match != "*" {
             return Err(PatchError::Mismatch);
         }
-        let other = |ufrag: &String| *ufrag != negotiation.ufrag;
-        if fragment.ufrag.as_ref().is_some_and(other) && fragment.pwd.is_some() {
-            if if_match != "*" {
-                return Err(PatchError::Mismatch);
-            }
-            let offer = sdp::with_credentials(&negotiation.offer, &fragment);
-            let answer = session.peer.0.restart(offer.clone()).await?;
-            negotiation.etag = new_etag()?;
-            negotiation.ufrag = fragment.ufrag.unwrap_or_default();
-            negotiation.candidates = fragment.candidates.len();
-            negotiation.offer = offer;
-            return Ok(Patched::Restarted {
-                etag: negotiation.etag.clone(),
-                fragment: sdp::restart_fragment(&answer),
-            });
-        }
-        negotiation.candidates += fragment.candidates.len();
-        if negotiation.candidates > sdp::CANDIDATES_MAX {
-            return Err(sdp::SdpError::TooManyCandidates.into());
-        }
-        for (mid, candidate) in &fragment.candidates {
-            session.peer.0.add_candidate(mid, candidate).await?;
-        }
-        Ok(Patched::Trickled)
+        let offer = sdp::with_credentials(&negotiation.offer, &fragment);
+        let answer = session.peer.0.restart(offer.clone()).await?;
+        negotiation.etag = new_etag()?;
+        negotiation.ufrag = fragment.ufrag.unwrap_or_default();
+        negotiation.candidates = fragment.candidates.len();
+        negotiation.offer = offer;
+        return Ok(Patched::Restarted {
+            etag: negotiation.etag.clone(),
+            fragment: sdp::restart_fragment(&answer),
+        });
     }
+    negotiation.candidates += fragment.candidates.len();
+    if negotiation.candidates > sdp::CANDIDATES_MAX {
+        return Err(sdp::SdpError::TooManyCandidates.into());
+    }
+    for (mid, candidate) in &fragment.candidates {
+        session.peer.0.add_candidate(mid, candidate).await?;
+    }
+    Ok(Patched::Trickled)
+}
+
+/// A task of the room that ended without a word.
+fn lost() -> OpenError {
+    EngineError::Failed("answering ended early".into()).into()
 }
 
 fn ufrag(sdp: &str) -> String {

@@ -18,18 +18,34 @@ const SLACK: usize = 8;
 
 #[test]
 fn descriptors_stay_flat_over_240_calls_that_join_and_die() {
+    alone(
+        "descriptors_stay_flat_over_240_calls_that_join_and_die",
+        churn(),
+    );
+}
+
+#[test]
+fn clients_that_leave_while_their_offer_is_answered_leave_no_descriptor() {
+    alone(
+        "clients_that_leave_while_their_offer_is_answered_leave_no_descriptor",
+        leavers(),
+    );
+}
+
+/// Runs the test in a process of its own.
+fn alone(name: &str, test: impl Future<Output = ()>) {
     if std::env::var_os(ALONE).is_some() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(3)
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(churn());
+        runtime.block_on(test);
         return;
     }
-    let name = "rtc::tests::churn::descriptors_stay_flat_over_240_calls_that_join_and_die";
+    let name = format!("rtc::tests::churn::{name}");
     let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
+        .args(["--exact", &name, "--nocapture"])
         .env(ALONE, "1")
         .output()
         .unwrap();
@@ -58,6 +74,17 @@ async fn churn() {
     for (id, _) in people {
         site.system(Command::Drop { id }).await;
     }
+    settled(&site).await;
+    let after = descriptors();
+    assert!(
+        after <= before + SLACK,
+        "{before} descriptors before, {after} after {CYCLES} calls"
+    );
+    assert!(site.rooms.hub.is_empty());
+}
+
+/// Until nobody has a session or a port.
+async fn settled(site: &Site) {
     let settled = async {
         while site.rtc.count() > 0 || !site.rtc.ports_used().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -66,12 +93,43 @@ async fn churn() {
     tokio::time::timeout(PATIENCE, settled)
         .await
         .expect("sessions stay");
+}
+
+async fn leavers() {
+    let site = Site::start().await;
+    let (caller, rejoin) = site.join(&site.invite(None).await, "Ann").await;
+    let (publisher, offer) = Publisher::offer(&[LOCAL], true, Some(Codec::Vp8))
+        .await
+        .unwrap();
+    // One whole session first, so that everything that is made once is there.
+    let reply = site.whip(&rejoin, &offer).await;
+    let location = reply.header("location").unwrap();
+    let web = &site.web;
+    web.request(http::Method::DELETE, location, &[], "")
+        .await
+        .unwrap();
+    settled(&site).await;
+    let before = descriptors();
+    let mut left = 0;
+    while left < 4 * SLACK {
+        let offer = crate::rtc::sdp::check(offer.as_bytes()).unwrap();
+        let mut opening = Box::pin(site.rtc.open(&caller, offer));
+        match futures_util::poll!(opening.as_mut()) {
+            std::task::Poll::Pending => left += 1,
+            // The machine was busy elsewhere for all of it.
+            std::task::Poll::Ready(opened) => {
+                site.rtc.close(&opened.unwrap().token).await;
+            }
+        }
+        drop(opening);
+        settled(&site).await;
+    }
     let after = descriptors();
     assert!(
         after <= before + SLACK,
-        "{before} descriptors before, {after} after {CYCLES} calls"
+        "{before} descriptors before, {after} after"
     );
-    assert!(site.rooms.hub.is_empty());
+    publisher.close().await;
 }
 
 /// Some never connect, some are killed without a word, some hang up; the next call of each replaces what is left.

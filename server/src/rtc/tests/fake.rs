@@ -21,6 +21,8 @@ struct Log {
     limits: Vec<u64>,
     closed: usize,
     audio: Vec<AudioPacket>,
+    /// Answers wait for this.
+    gate: Option<Arc<tokio::sync::Notify>>,
 }
 
 #[derive(Clone, Default)]
@@ -35,7 +37,14 @@ impl std::fmt::Debug for Fake {
 #[async_trait]
 impl Engine for Fake {
     async fn answer(&self, _: Offer, sink: Arc<dyn Sink>) -> Result<Answer, EngineError> {
-        self.0.lock().unwrap().sinks.push(sink);
+        let gate = {
+            let mut log = self.0.lock().unwrap();
+            log.sinks.push(sink);
+            log.gate.clone()
+        };
+        if let Some(gate) = gate {
+            gate.notified().await;
+        }
         Ok(Answer {
             sdp: "v=0\r\n".into(),
             peer: Arc::new(self.clone()),
@@ -248,6 +257,22 @@ async fn a_client_without_a_stream_is_limited_by_rtcp_and_one_with_it_is_not() {
         site.rtc.wants().borrow().get(&caller),
         Some(&VideoWant::Full)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_waits_for_is_closed_and_the_session_before_it_stays() {
+    let (site, fake, caller) = site().await;
+    open(&site, &caller).await;
+    let gate = Arc::new(tokio::sync::Notify::new());
+    fake.0.lock().unwrap().gate = Some(Arc::clone(&gate));
+    let given_up = tokio::time::timeout(Duration::from_secs(1), open(&site, &caller)).await;
+    assert!(given_up.is_err());
+    // The connection may have its port still, so nobody else gets it.
+    assert_eq!((site.rtc.count(), site.rtc.ports_used().len()), (2, 2));
+    gate.notify_one();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((site.rtc.count(), site.rtc.ports_used().len()), (1, 1));
+    assert_eq!(fake.closed(), 1);
 }
 
 #[tokio::test(start_paused = true)]
