@@ -77,6 +77,7 @@ pub(super) async fn join(
     let join: Join = body(request).await?;
     let entered = enter(
         &door,
+        new_caller()?,
         &join.show,
         &join.invite,
         &join.name,
@@ -90,9 +91,16 @@ pub(super) async fn join(
     Ok((StatusCode::CREATED, NO_STORE, Json(joined)).into_response())
 }
 
-/// Lets somebody in by an invite.
+/// A name for somebody who may become a caller.
+pub(super) fn new_caller() -> Result<CallerId, Refused> {
+    CallerId::new(&secrets::new_id('c').map_err(|e| Problem::internal(&e))?)
+        .map_err(|e| Problem::internal(&e))
+}
+
+/// Lets somebody in by an invite, under this name if nobody was let in by the same attempt before.
 pub(super) async fn enter(
     door: &Door,
+    id: CallerId,
     show: &str,
     invite: &str,
     name: &str,
@@ -109,8 +117,6 @@ pub(super) async fn enter(
     {
         return Err(Denied::InviteUnknown.into());
     }
-    let id = CallerId::new(&secrets::new_id('c').map_err(|e| Problem::internal(&e))?)
-        .map_err(|e| Problem::internal(&e))?;
     let (rejoin, request_id) = match attempt {
         Some(attempt) => {
             let request_id = attempt_id(attempt)?;

@@ -7,7 +7,7 @@ use booth_core::{CallerId, Denied};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use serde::Deserialize;
 
-use super::calls::{bearer_text, enter};
+use super::calls::{bearer_text, enter, new_caller};
 use super::problem::Problem;
 use super::{Client, Door};
 use crate::rtc::{Patched, sdp};
@@ -41,14 +41,23 @@ pub(super) async fn publish(
     let known = admitted(&door, &show, &token)?;
     let body = super::read(request.into_body(), sdp::SDP_MAX).await?;
     let offer = sdp::check(&body)?;
-    let (caller, rejoin) = match known {
-        Some(caller) => (caller, None),
+    let (caller, rejoin, opened) = match known {
+        Some(caller) => {
+            let opened = door.rtc.open(&caller, offer).await?;
+            (caller, None, opened)
+        }
         None => {
-            let entered = enter(&door, &show, &token, &named.name, &named.topic, None).await?;
-            (entered.caller, Some(entered.rejoin))
+            // The offer is answered before the invite is used: a full server or an offer that cannot be answered costs
+            // no use of it, and most clients of this door could not come back with anything else.
+            let caller = new_caller()?;
+            let prepared = door.rtc.prepare(&caller, offer).await?;
+            let (name, topic) = (&named.name, &named.topic);
+            let entered = enter(&door, caller, &show, &token, name, topic, None).await?;
+            let opened = prepared.start();
+            let opened = opened.ok_or_else(|| Problem::internal(&"a session was started twice"))?;
+            (entered.caller, Some(entered.rejoin), opened)
         }
     };
-    let opened = door.rtc.open(&caller, offer).await?;
     let mut response = (StatusCode::CREATED, opened.answer).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SDP));

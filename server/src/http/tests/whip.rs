@@ -294,6 +294,48 @@ async fn a_full_server_says_so_and_keeps_who_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_invite_is_not_used_by_a_full_server_or_an_offer_that_cannot_be_answered() {
+    let mut config = config();
+    config.rtc.max_sessions = 1;
+    let site = Site::with(config, None).await;
+    let (_, ann) = site.join(&site.invite(None).await, "Ann").await;
+    let invite = site.invite(Some(1)).await;
+    let (publisher, offer) = offer().await;
+    let first = site.whip(&ann, &offer).await;
+    assert_eq!(first.status, 201);
+    refused(&site.whip(&invite, &offer).await, 503, "SERVER_FULL");
+    let gone = site
+        .web
+        .request(Method::DELETE, first.header("location").unwrap(), &[], "")
+        .await
+        .unwrap();
+    assert_eq!(gone.status, 200);
+    // It looks like an offer, and the stack takes it for none.
+    let bad = offer.replace("a=fingerprint:", "a=no-fingerprint:");
+    refused(&site.whip(&invite, &bad).await, 400, "BAD_REQUEST");
+    assert_eq!(site.rooms.board.state().callers.len(), 1);
+    assert_eq!(site.whip(&invite, &offer).await.status, 201);
+    refused(&site.whip(&invite, &offer).await, 503, "SERVER_FULL");
+    publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_answered_for_an_invite_that_is_used_up_holds_nothing() {
+    let site = Site::start().await;
+    let invite = site.invite(Some(1)).await;
+    site.join(&invite, "Ann").await;
+    let (publisher, offer) = offer().await;
+    refused(&site.whip(&invite, &offer).await, 401, "INVITE_USED_UP");
+    let free = async {
+        while site.rtc.count() > 0 || !site.rtc.ports_used().is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, free).await.unwrap();
+    publisher.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_session_closes_when_the_call_ends() {
     let site = Site::start().await;
     let (caller, rejoin) = site.join(&site.invite(None).await, "Ann").await;
