@@ -290,3 +290,37 @@ fn what_happens_while_the_disk_is_full_is_in_the_journal_when_there_is_room_agai
         "the release came before the take"
     );
 }
+
+#[test]
+fn boothd_stalled_on_air_costs_the_caller_and_not_the_output() {
+    let booth = Booth::start();
+    booth.wait_for_workers();
+    let _demo = booth.demo(1, &[]);
+    let caller = booth.wait_connected("caller 1");
+    let output = judge(&booth, 1);
+    put_on_air(&booth, 1, &caller);
+    output
+        .wait_for_picture(1, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+    let signal = |name: &str| {
+        let sent = Command::new("kill")
+            .args([name, &booth.pid().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    };
+    signal("-STOP");
+    // Long enough for the worker to give the link up: the idle source shows, and pictures keep coming.
+    let frames = |s: &booth_judge::Snapshot| s.picture.as_ref().map_or(0, |p| p.decoded);
+    let idle = output
+        .wait_for(|s| s.picture_id().is_none() && s.is_idle(), SOON)
+        .unwrap_or_else(|e| panic!("idle while boothd stands still: {e}"));
+    let then = frames(&idle);
+    output
+        .wait_for(|s| frames(s) > then + 150, SOON)
+        .unwrap_or_else(|e| panic!("pictures while boothd stands still: {e}"));
+    signal("-CONT");
+    output
+        .wait_for_picture(1, SOON)
+        .unwrap_or_else(|e| panic!("back by itself: {e}"));
+    assert_unbroken(&output.finish());
+}
