@@ -26,12 +26,34 @@ const SRT_BACKOFF_LAST: Duration = Duration::from_secs(2);
 
 /// Outcomes of work that was done away from the loop.
 pub enum Done {
-    /// The SRT socket was opened, or not.
-    SrtStarted(Result<Srt, MediaError>),
-    /// Figures were read.
-    Stats(SrtStats),
+    /// The SRT socket was opened, or not; which start of it.
+    SrtStarted(u64, Result<Srt, MediaError>),
+    /// Figures were read, of which start of the SRT side.
+    Stats(u64, SrtStats),
     /// The idle picture was decoded, or not.
     Image(u64, Result<Frame, MediaError>),
+}
+
+/// The present start of the SRT side: what another one says comes too late.
+#[derive(Debug, Default)]
+struct Present {
+    generation: u64,
+    failed: bool,
+}
+
+impl Present {
+    fn next(&mut self) -> u64 {
+        self.failed = false;
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Notes a failure; `false` when it is not news.
+    fn fails(&mut self, generation: u64) -> bool {
+        let news = generation == self.generation && !self.failed;
+        self.failed |= news;
+        news
+    }
 }
 
 /// See the module.
@@ -43,6 +65,7 @@ pub struct Engine {
     facts: Facts,
     feed: Feed,
     srt: Option<Arc<Srt>>,
+    srt_present: Present,
     srt_backoff: Duration,
     reading_stats: bool,
     idle: IdleSettings,
@@ -89,6 +112,7 @@ impl Engine {
             facts: facts.clone(),
             feed,
             srt: None,
+            srt_present: Present::default(),
             srt_backoff: SRT_BACKOFF_FIRST,
             reading_stats: false,
             idle: IdleSettings::Black,
@@ -174,39 +198,67 @@ impl Engine {
     fn open_srt(&mut self, wait: Duration) {
         let (settings, feed) = (self.settings.srt.clone(), self.feed.clone());
         let (facts, done) = (self.facts.clone(), self.done.clone());
+        let generation = self.srt_present.next();
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
-            let start = tokio::task::spawn_blocking(move || Srt::start(&settings, &feed, &facts));
+            let start = tokio::task::spawn_blocking(move || {
+                Srt::start(&settings, &feed, &facts, generation)
+            });
             if let Ok(started) = start.await {
-                let _ = done.send(Done::SrtStarted(started)).await;
+                let _ = done.send(Done::SrtStarted(generation, started)).await;
             }
         });
     }
 
+    fn open_srt_again(&mut self) {
+        let wait = self.srt_backoff;
+        self.srt_backoff = (wait * 2).min(SRT_BACKOFF_LAST);
+        self.open_srt(wait);
+    }
+
     /// The socket is open, or another try follows; the first failure in a row is returned to be told.
-    pub fn srt_started(&mut self, started: Result<Srt, MediaError>) -> Option<String> {
+    pub fn srt_started(
+        &mut self,
+        generation: u64,
+        started: Result<Srt, MediaError>,
+    ) -> Option<String> {
+        let present = generation == self.srt_present.generation;
         match started {
-            Ok(srt) => {
+            Ok(srt) if present && !self.srt_present.failed => {
                 self.srt = Some(Arc::new(srt));
                 self.srt_backoff = SRT_BACKOFF_FIRST;
+                self.reading_stats = false;
+                None
+            }
+            Ok(srt) => {
+                // Its failure, which has been told, was heard before its start.
+                tokio::task::spawn_blocking(move || srt.stop());
+                if present {
+                    self.open_srt_again();
+                }
                 None
             }
             Err(error) => {
                 let first = self.srt_backoff == SRT_BACKOFF_FIRST;
-                let wait = self.srt_backoff;
-                self.srt_backoff = (wait * 2).min(SRT_BACKOFF_LAST);
-                self.open_srt(wait);
+                if present {
+                    self.open_srt_again();
+                }
                 first.then(|| error.to_string())
             }
         }
     }
 
-    /// The sink failed while it ran: it is opened anew, the encoder goes on.
-    pub fn srt_failed(&mut self) {
-        // A failure during the start is told by the start.
-        let Some(srt) = self.srt.take() else { return };
-        tokio::task::spawn_blocking(move || srt.stop());
-        self.open_srt(SRT_BACKOFF_FIRST);
+    /// The sink failed: it is opened anew, the encoder goes on. `false` when that is known already.
+    pub fn srt_failed(&mut self, generation: u64) -> bool {
+        if !self.srt_present.fails(generation) {
+            return false;
+        }
+        // Without a sink the news of its start are still on the way: the next one follows them.
+        if let Some(srt) = self.srt.take() {
+            tokio::task::spawn_blocking(move || srt.stop());
+            self.open_srt(SRT_BACKOFF_FIRST);
+        }
+        true
     }
 
     /// Begins to read the SRT figures, unless the last reading is still under way.
@@ -216,14 +268,17 @@ impl Engine {
         };
         self.reading_stats = true;
         let done = self.done.clone();
+        let generation = self.srt_present.generation;
         tokio::task::spawn_blocking(move || {
-            let _ = done.blocking_send(Done::Stats(srt.stats()));
+            let _ = done.blocking_send(Done::Stats(generation, srt.stats()));
         });
     }
 
-    /// The figures were read.
-    pub fn stats_read(&mut self) {
-        self.reading_stats = false;
+    /// The figures were read; `false` when they are those of a sink that is gone.
+    pub fn stats_read(&mut self, generation: u64) -> bool {
+        let present = self.srt.is_some() && generation == self.srt_present.generation;
+        self.reading_stats &= !present;
+        present
     }
 
     /// A receiver came: it gets a key frame, if the last forced one is long enough ago.
@@ -245,5 +300,21 @@ impl Engine {
             srt.stop();
         }
         self.output.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_counts_once_and_only_for_the_present_sink() {
+        let mut present = Present::default();
+        let old = present.next();
+        assert!(present.fails(old));
+        assert!(!present.fails(old));
+        let new = present.next();
+        assert!(!present.fails(old) && !present.failed);
+        assert!(present.fails(new) && present.failed);
     }
 }

@@ -41,6 +41,8 @@ pub enum Fact {
     },
     /// The SRT side is gone.
     SrtFailed {
+        /// Which start of it.
+        generation: u64,
         /// What GStreamer said.
         text: String,
     },
@@ -131,12 +133,16 @@ pub(crate) fn start_or_explain(pipeline: &gst::Pipeline) -> Result<(), MediaErro
     let Err(refused) = pipeline.set_state(gst::State::Playing) else {
         return Ok(());
     };
+    Err(explain(pipeline).unwrap_or(MediaError::State(refused)))
+}
+
+/// The error message that lies on the bus, if any.
+pub(crate) fn explain(pipeline: &gst::Pipeline) -> Option<MediaError> {
     let message = pipeline
         .bus()
-        .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-    let said = message.as_ref().and_then(|message| match message.view() {
-        gst::MessageView::Error(error) => Some(describe(error)),
+        .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]))?;
+    match message.view() {
+        gst::MessageView::Error(error) => Some(MediaError::Pipeline(describe(error))),
         _ => None,
-    });
-    Err(said.map_or(MediaError::State(refused), MediaError::Pipeline))
+    }
 }

@@ -8,7 +8,7 @@ use gst::prelude::*;
 use gst_app::AppSrc;
 
 use crate::error::MediaError;
-use crate::facts::{Fact, Facts, start_or_explain, watch_bus};
+use crate::facts::{Fact, Facts, explain, start_or_explain, watch_bus};
 use crate::output::make;
 use crate::settings::{SrtPeer, SrtSettings};
 
@@ -35,24 +35,39 @@ impl Feed {
         }
     }
 
-    fn set(&self, source: Option<AppSrc>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = source;
+    fn set(&self, source: AppSrc) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    }
+
+    /// Disconnects `source`, unless another sink has taken its place.
+    fn clear(&self, source: &AppSrc) {
+        let mut present = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if present.as_ref() == Some(source) {
+            *present = None;
+        }
     }
 }
 
 /// A running SRT sink.
 pub struct Srt {
     pipeline: gst::Pipeline,
+    source: AppSrc,
     sink: gst::Element,
     feed: Feed,
 }
 
 impl Srt {
     /// Opens the socket and connects the feed to it. Blocks for as long as the socket takes: not for the loop's thread.
+    /// Its later failure is posted with `generation`.
     ///
     /// # Errors
     /// When the port is taken or the element is missing.
-    pub fn start(settings: &SrtSettings, feed: &Feed, facts: &Facts) -> Result<Self, MediaError> {
+    pub fn start(
+        settings: &SrtSettings,
+        feed: &Feed,
+        facts: &Facts,
+        generation: u64,
+    ) -> Result<Self, MediaError> {
         let pipeline = gst::Pipeline::with_name("srt");
         // No `streamheader` in these caps: srtsink would replay it to every receiver, long out of date.
         let caps = gst::Caps::builder("video/mpegts")
@@ -69,14 +84,22 @@ impl Srt {
         listen(&sink, settings, facts);
         pipeline.add_many([source.upcast_ref(), &sink])?;
         source.link(&sink)?;
-        if let Err(error) = start_or_explain(&pipeline) {
+        let watched = start_or_explain(&pipeline).and_then(|()| {
+            watch_bus(&pipeline, facts, move |text| Fact::SrtFailed {
+                generation,
+                text,
+            })?;
+            // What came before the handler lies on the bus, and the handler never sees it.
+            explain(&pipeline).map_or(Ok(()), Err)
+        });
+        if let Err(error) = watched {
             let _ = pipeline.set_state(gst::State::Null);
             return Err(error);
         }
-        watch_bus(&pipeline, facts, |text| Fact::SrtFailed { text })?;
-        feed.set(Some(source));
+        feed.set(source.clone());
         Ok(Self {
             pipeline,
+            source,
             sink,
             feed: feed.clone(),
         })
@@ -84,7 +107,7 @@ impl Srt {
 
     /// Closes the sockets on purpose, so that receivers notice at once.
     pub fn stop(&self) {
-        self.feed.set(None);
+        self.feed.clear(&self.source);
         if let Err(error) = self.pipeline.set_state(gst::State::Null) {
             tracing::warn!(%error, "the SRT sink did not stop cleanly");
         }
@@ -216,6 +239,19 @@ pub fn admits(wanted: &str, asked: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sink_that_stops_late_leaves_the_feed_to_the_next_one() {
+        gst::init().unwrap();
+        let (old, new) = (AppSrc::builder().build(), AppSrc::builder().build());
+        let feed = Feed::default();
+        feed.set(old.clone());
+        feed.set(new.clone());
+        feed.clear(&old);
+        assert_eq!(feed.0.lock().unwrap().as_ref(), Some(&new));
+        feed.clear(&new);
+        assert_eq!(feed.0.lock().unwrap().as_ref(), None);
+    }
 
     #[test]
     fn both_spellings_of_the_stream_id_are_admitted() {

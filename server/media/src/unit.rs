@@ -151,10 +151,12 @@ impl Unit {
                 self.problem("OUTPUT_FAILED", text, true);
                 return Some(exit::FAILED);
             }
-            Fact::SrtFailed { text } => {
-                self.problem("SRT_FAILED", text, false);
-                if let Some(engine) = &mut self.engine {
-                    engine.srt_failed();
+            Fact::SrtFailed { generation, text } => {
+                let failed = |engine: &mut Engine| engine.srt_failed(generation);
+                if self.engine.as_mut().is_some_and(failed) {
+                    // Nobody is connected now; the next figures come with the next sink.
+                    self.stats = Some(SrtStats::default());
+                    self.problem("SRT_FAILED", text, false);
                 }
             }
             Fact::ClientAdded => {
@@ -183,14 +185,15 @@ impl Unit {
             return;
         };
         match done {
-            Done::SrtStarted(started) => {
-                if let Some(text) = engine.srt_started(started) {
+            Done::SrtStarted(generation, started) => {
+                if let Some(text) = engine.srt_started(generation, started) {
                     self.problem("SRT_NOT_OPEN", text, false);
                 }
             }
-            Done::Stats(stats) => {
-                engine.stats_read();
-                self.stats = Some(stats);
+            Done::Stats(generation, stats) => {
+                if engine.stats_read(generation) {
+                    self.stats = Some(stats);
+                }
             }
             Done::Image(token, Ok(frame)) => engine.idle_loaded(token, frame),
             Done::Image(token, Err(error)) => self.idle_unreadable(token, error.to_string()),
