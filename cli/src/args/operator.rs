@@ -17,11 +17,13 @@ pub enum OperatorCommand {
     },
     /// One more token for the same operator, printed once.
     Token {
+        /// Id: a-z, 0-9, -.
         #[arg(value_name = "NAME")]
         operator: String,
     },
     /// Take back every token and remove the operator.
     Revoke {
+        /// Id: a-z, 0-9, -.
         #[arg(value_name = "NAME")]
         operator: String,
     },

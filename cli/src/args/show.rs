@@ -6,36 +6,49 @@ use super::parse;
 
 #[derive(Debug, Subcommand)]
 pub enum ShowCommand {
+    /// Every show and its state.
     List,
+    /// Make a show; it starts stopped.
     Create {
         /// Id: a-z, 0-9, -.
         #[arg(value_name = "SHOW")]
         show: String,
+        /// For people; the id stays.
         #[arg(long, default_value = "", value_name = "TEXT")]
         title: String,
     },
+    /// One show with its queue.
     Get {
+        /// Show: its id, for example main.
         #[arg(value_name = "SHOW")]
         show: String,
     },
     /// Change title or settings; what is not named stays.
     Update {
+        /// Show: its id, for example main.
         #[arg(value_name = "SHOW")]
         show: String,
+        /// For people; the id stays.
         #[arg(long, value_name = "TEXT")]
         title: Option<String>,
         #[command(flatten)]
         settings: ShowSettingsArgs,
     },
+    /// Open a show for callers.
     Start {
+        /// Show: its id, for example main.
         #[arg(value_name = "SHOW")]
         show: String,
     },
+    /// Take no more callers; who is there stays.
     Stop {
+        /// Show: its id, for example main.
         #[arg(value_name = "SHOW")]
         show: String,
     },
+    /// Remove a stopped show without callers and slots.
     Delete {
+        /// Show: its id, for example main.
         #[arg(value_name = "SHOW")]
         show: String,
     },

@@ -19,18 +19,23 @@ pub enum SlotCommand {
         #[command(flatten)]
         settings: SlotSettingsArgs,
     },
+    /// One slot with its settings.
     Get {
+        /// Slot: 1, 2, … or slots/1.
         #[arg(value_name = "SLOT")]
         slot: String,
     },
     /// Change settings; what is not named stays. Most restart the slot's output.
     Update {
+        /// Slot: 1, 2, … or slots/1.
         #[arg(value_name = "SLOT")]
         slot: String,
         #[command(flatten)]
         settings: SlotSettingsArgs,
     },
+    /// Remove an output; who is on it goes on hold.
     Delete {
+        /// Slot: 1, 2, … or slots/1.
         #[arg(value_name = "SLOT")]
         slot: String,
     },
@@ -38,6 +43,7 @@ pub enum SlotCommand {
     #[command(override_usage = "booth slot take [OPTIONS] SLOT (CALLER | --next)")]
     #[command(group = clap::ArgGroup::new("pick").required(true).args(["caller", "next"]))]
     Take {
+        /// Slot: 1, 2, … or slots/1.
         #[arg(value_name = "SLOT")]
         slot: String,
         /// Caller: id, unique start of an id, exact name, or full resource name.
@@ -57,6 +63,7 @@ pub enum SlotCommand {
     },
     /// Take whoever is on the slot off air; they stay on the line, on hold.
     Release {
+        /// Slot: 1, 2, … or slots/1.
         #[arg(value_name = "SLOT")]
         slot: String,
         /// Back to READY, at the end of the queue.
@@ -72,6 +79,7 @@ pub enum SlotCommand {
     #[command(override_usage = "booth slot arm [OPTIONS] SLOT (CALLER | --auto)")]
     #[command(group = clap::ArgGroup::new("arm").required(true).args(["caller", "auto"]))]
     Arm {
+        /// Slot: 1, 2, … or slots/1.
         #[arg(value_name = "SLOT")]
         slot: String,
         /// Caller: id, unique start of an id, exact name, or full resource name.
@@ -83,6 +91,7 @@ pub enum SlotCommand {
     },
     /// What to enter in vMix, OBS, ffmpeg or GStreamer to receive the slot.
     Url {
+        /// Slot: 1, 2, … or slots/1.
         #[arg(value_name = "SLOT")]
         slot: String,
         /// Tool that receives it; each counts latency its own way.
@@ -94,6 +103,7 @@ pub enum SlotCommand {
     },
     /// Save the latest picture (JPEG) of the output.
     Tile {
+        /// Slot: 1, 2, … or slots/1.
         #[arg(value_name = "SLOT")]
         slot: String,
         /// Where to write it; stdout when that is not a terminal.
@@ -122,6 +132,7 @@ pub struct TransitionArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct SlotSettingsArgs {
+    /// For people; the id stays.
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
     /// Listen for SRT on this UDP port (the next free one when nothing is said).

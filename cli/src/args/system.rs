@@ -32,6 +32,7 @@ pub struct BackupArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct RestoreArgs {
+    /// File.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The stopped server's data directory (else BOOTH_DATA, else BOOTH_DATA_DIR, else ./data).
