@@ -18,6 +18,9 @@ use crate::relay::SourceTx;
 
 /// Levels are published at most this often (15 Hz), with the loudest packet since.
 const LEVEL_EVERY: Duration = Duration::from_millis(66);
+/// A track that changes more often than this within a minute is no camera's or microphone's doing.
+const CHANGES_MAX: u32 = 30;
+const CHANGES_WITHIN: Duration = Duration::from_secs(60);
 /// RFC 6464: at −1 dBov or above the sound is at its limit.
 const CLIPPING: u8 = 1;
 
@@ -28,6 +31,7 @@ pub(super) struct Ingest {
     meters: Meters,
     inner: Mutex<Inner>,
     failed: AtomicBool,
+    unsteady: AtomicBool,
     /// A track appeared or changed, the first packet after a silence came, or the connection failed.
     pub wake: Notify,
 }
@@ -39,6 +43,8 @@ struct Inner {
     source: Option<SourceTx>,
     loudest: Option<u8>,
     level_at: Option<Instant>,
+    /// Changes of a known track since then.
+    changes: Option<(Instant, u32)>,
     /// Fewest milliseconds between packets after which the session's task wants to know of the next one.
     silence: Duration,
 }
@@ -77,12 +83,18 @@ impl Ingest {
                 ..Inner::default()
             }),
             failed: AtomicBool::new(false),
+            unsteady: AtomicBool::new(false),
             wake: Notify::new(),
         }
     }
 
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether the tracks change so often that nobody could follow.
+    pub fn is_unsteady(&self) -> bool {
+        self.unsteady.load(Ordering::Acquire)
     }
 
     pub fn view(&self) -> View {
@@ -124,6 +136,16 @@ impl Inner {
         }
     }
 
+    /// Notes one more change; says whether they are too many.
+    fn changed(&mut self, now: Instant) -> bool {
+        let (since, count) = self
+            .changes
+            .filter(|(since, _)| now.saturating_duration_since(*since) < CHANGES_WITHIN)
+            .unwrap_or((now, 0));
+        self.changes = Some((since, count + 1));
+        count >= CHANGES_MAX
+    }
+
     /// The level to publish, when it is time to.
     fn level(&mut self, level: Option<u8>, now: Instant) -> Option<u8> {
         // −dBov: the smaller, the louder.
@@ -150,7 +172,13 @@ impl Sink for Ingest {
             first: now,
             last: now,
         };
-        self.with(|inner| *inner.lane(medium) = Some(lane));
+        let too_many = self.with(|inner| {
+            let known = inner.lane(medium).replace(lane).is_some();
+            known && inner.changed(now)
+        });
+        if too_many {
+            self.unsteady.store(true, Ordering::Release);
+        }
         self.wake.notify_one();
     }
 

@@ -34,6 +34,9 @@ const NEVER: Duration = Duration::from_secs(30);
 const GIVEN_UP: Duration = Duration::from_secs(60);
 /// After the first track's first packet the other one gets this long to appear, so that most sessions open once.
 const OTHER_TRACK: Duration = Duration::from_secs(1);
+/// Tracks that change are a new source at most this often: each is a fact that the ledger keeps. Until then packets go to
+/// the old one, and the next look after it opens the new one.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(250);
 const QUALITY_EVERY: Duration = Duration::from_secs(1);
 /// Key frames are asked for at most twice a second.
@@ -118,6 +121,7 @@ pub(super) async fn run(work: Work) {
         start: Instant::now(),
         silent_since: None,
         open: None,
+        opened_at: None,
         reported: None,
         quality_at: Instant::now(),
         rtt: Arc::default(),
@@ -181,6 +185,7 @@ struct Task {
     start: Instant,
     silent_since: Option<Instant>,
     open: Option<Open>,
+    opened_at: Option<Instant>,
     /// What the director was told last.
     reported: Option<(SessionId, bool, bool)>,
     quality_at: Instant,
@@ -236,6 +241,9 @@ impl Task {
         if self.ingest.has_failed() {
             return Some("the connection failed");
         }
+        if self.ingest.is_unsteady() {
+            return Some("its tracks change all the time");
+        }
         let last = [&view.audio, &view.video]
             .into_iter()
             .flatten()
@@ -273,7 +281,14 @@ impl Task {
             .open
             .as_ref()
             .is_some_and(|open| open.audio == audio && open.video == video);
-        if !settled || same {
+        // A first track of its kind is no change, and there are only two.
+        let more = self.open.as_ref().is_some_and(|open| {
+            (open.audio.is_none() && audio.is_some()) || (open.video.is_none() && video.is_some())
+        });
+        let rested = self
+            .opened_at
+            .is_none_or(|at| more || now.saturating_duration_since(at) >= RENEW_EVERY);
+        if !settled || same || !rested {
             return;
         }
         let Ok(id) = session_id(self.rooms.clock.now()) else {
@@ -287,6 +302,7 @@ impl Task {
         };
         let (tx, rx) = self.rooms.hub.open(source);
         self.ingest.open(Some(tx));
+        self.opened_at = Some(now);
         self.open = Some(Open {
             id,
             audio,
@@ -300,8 +316,8 @@ impl Task {
     async fn report(&mut self, view: &View, now: Instant) {
         let Some(open) = &self.open else { return };
         let (audio, video) = (
-            self.alive(view.audio.as_ref(), now),
-            self.alive(view.video.as_ref(), now),
+            open.audio.is_some() && self.alive(view.audio.as_ref(), now),
+            open.video.is_some() && self.alive(view.video.as_ref(), now),
         );
         let current = (audio || video).then_some((open.id, audio, video));
         if current == self.reported {

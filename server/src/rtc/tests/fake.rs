@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use booth_core::{Actor, CallerId, Command, Link, Text};
+use booth_core::{Actor, CallerId, Command, Link, SessionId, Text};
 use booth_proto::worker::{Codec, Medium, Track};
 use bytes::Bytes;
 use tokio::time::sleep;
@@ -119,10 +119,14 @@ async fn open(site: &Site, caller: &CallerId) -> String {
 }
 
 fn track(sink: &dyn Sink) {
+    track_of(sink, 111);
+}
+
+fn track_of(sink: &dyn Sink, payload_type: u32) {
     let track = Track {
         codec: Codec::Opus.into(),
         clock_rate: 48_000,
-        payload_type: 111,
+        payload_type,
         ssrc: 7,
         fmtp: String::new(),
     };
@@ -154,6 +158,15 @@ async fn sound(sink: &dyn Sink, from: u32, span: Duration) -> u32 {
     from + packets
 }
 
+/// Holds the tests' clock for a moment.
+async fn hold() {
+    let held = tokio::task::spawn_blocking(|| {
+        let (_tx, rx) = std::sync::mpsc::channel::<()>();
+        let _ = rx.recv_timeout(Duration::from_millis(2));
+    });
+    held.await.unwrap();
+}
+
 /// Waits until the director has seen that the media is there, or gone. The ledger's thread does not live on the tests'
 /// clock, so that clock is held while it works.
 async fn until_up(site: &Site, caller: &CallerId, up: bool) {
@@ -162,11 +175,20 @@ async fn until_up(site: &Site, caller: &CallerId, up: bool) {
         if matches!(link, Link::Up { .. }) == up {
             return;
         }
-        let held = tokio::task::spawn_blocking(|| {
-            let (_tx, rx) = std::sync::mpsc::channel::<()>();
-            let _ = rx.recv_timeout(Duration::from_millis(2));
-        });
-        held.await.unwrap();
+        hold().await;
+    }
+    panic!("never so");
+}
+
+/// Waits until the director knows of the source that is open now.
+async fn until_heard(site: &Site, caller: &CallerId) {
+    for _ in 0..2_000 {
+        if let Link::Up { session, .. } = site.rooms.board.state().callers[caller].link
+            && site.rooms.hub.source(session).is_some()
+        {
+            return;
+        }
+        hold().await;
     }
     panic!("never so");
 }
@@ -273,6 +295,59 @@ async fn an_answer_that_nobody_waits_for_is_closed_and_the_session_before_it_sta
     sleep(Duration::from_secs(1)).await;
     assert_eq!((site.rtc.count(), site.rtc.ports_used().len()), (1, 1));
     assert_eq!(fake.closed(), 1);
+}
+
+/// The source that is open now, and its payload type.
+fn source(site: &Site, caller: &CallerId) -> (SessionId, u32) {
+    let Link::Up { session, .. } = site.rooms.board.state().callers[caller].link else {
+        panic!("down")
+    };
+    let source = site.rooms.hub.source(session).unwrap();
+    (session, source.audio.unwrap().payload_type)
+}
+
+#[tokio::test(start_paused = true)]
+async fn tracks_that_change_are_a_new_source_at_most_once_a_second_and_the_last_one_counts() {
+    let (site, fake, caller) = site().await;
+    open(&site, &caller).await;
+    let sink = fake.last();
+    track(sink.as_ref());
+    let mut n = sound(sink.as_ref(), 0, Duration::from_secs(1)).await;
+    until_up(&site, &caller, true).await;
+    let mut sources = std::collections::BTreeSet::from([source(&site, &caller).0]);
+    for change in 0..24 {
+        track_of(sink.as_ref(), 96 + change % 2);
+        n = sound(sink.as_ref(), n, Duration::from_millis(100)).await;
+        // The director may be a step behind; a source that has gone was seen before.
+        until_heard(&site, &caller).await;
+        sources.insert(source(&site, &caller).0);
+    }
+    assert!((2..=4).contains(&sources.len()), "{sources:?}");
+    track_of(sink.as_ref(), 98);
+    sound(sink.as_ref(), n, Duration::from_millis(1_500)).await;
+    until_heard(&site, &caller).await;
+    assert_eq!(source(&site, &caller).1, 98);
+    assert_eq!((site.rtc.count(), fake.closed()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tracks_that_change_all_the_time_end_the_session_and_seldom_changes_do_not() {
+    let (site, fake, caller) = site().await;
+    open(&site, &caller).await;
+    let sink = fake.last();
+    track(sink.as_ref());
+    let mut n = 0;
+    for change in 0..70 {
+        track_of(sink.as_ref(), 96 + change % 2);
+        n = sound(sink.as_ref(), n, Duration::from_secs(3)).await;
+    }
+    assert_eq!((site.rtc.count(), fake.closed()), (1, 0));
+    for change in 0..32 {
+        track_of(sink.as_ref(), 98 + change % 2);
+        n = sound(sink.as_ref(), n, Duration::from_millis(20)).await;
+    }
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!((site.rtc.count(), fake.closed()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
