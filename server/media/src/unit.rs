@@ -284,10 +284,23 @@ impl Unit {
             generation: self.desired.generation,
             on_air: self.desired.on_air.as_ref().map(|source| source.session),
             armed: self.desired.armed.as_ref().map(|source| source.session),
-            fade: Duration::from_millis(u64::from(self.desired.fade_ms)),
+            fade: self.fade(),
             muted: self.desired.muted,
         };
         self.order(Control::Want(wish)).or_else(|| self.tidy())
+    }
+
+    /// The length of the wished change. The caller on air who comes back in a new session is no change to be faded.
+    fn fade(&self) -> Duration {
+        let shown = match self.report.showing {
+            Showing::Caller(id) | Showing::Frozen(id) => self.callers.get(&id),
+            Showing::Idle | Showing::Armed(_) => None,
+        };
+        let same = shown
+            .zip(self.desired.on_air.as_ref())
+            .is_some_and(|(shown, wanted)| shown.source.caller == wanted.caller);
+        let fade_ms = if same { 0 } else { self.desired.fade_ms };
+        Duration::from_millis(u64::from(fade_ms))
     }
 
     /// Begins to decode a session. Some code ends the worker.

@@ -8,10 +8,10 @@ use booth_proto::worker::slot_report::Showing;
 use booth_proto::worker::to_worker::Message as Say;
 use rustix::process::Signal;
 
-use crate::FIVE;
 use crate::caller::{Sending, source};
 use crate::reader::Reader;
 use crate::rig::{Rig, settings};
+use crate::{FIVE, SEVEN};
 
 #[test]
 fn a_caller_who_falls_silent_freezes_then_idles_and_comes_back() {
@@ -83,6 +83,31 @@ fn the_output_outlives_boothd_and_the_next_one_adopts_it() {
 }
 
 #[test]
+fn a_caller_who_comes_back_in_a_new_session_is_not_faded_in_again() {
+    let mut rig = Rig::start(settings());
+    let reader = Reader::open(rig.port());
+    rig.want(|wish| wish.on_air = Some(source("anna", 11, &FIVE, true)));
+    let _old = Sending::start(rig.boothd(), 11, &FIVE);
+    rig.shows(Showing::Caller, "anna");
+    reader.wait("anna", |seen| seen.id == Some(5) && seen.tone == Some(5));
+    rig.want(|wish| {
+        wish.on_air = Some(source("anna", 22, &SEVEN, true));
+        wish.fade_ms = 12_000;
+    });
+    let _new = Sending::start(rig.boothd(), 22, &SEVEN);
+    let back = Instant::now();
+    reader.wait("anna's new session", |seen| {
+        seen.id == Some(7) && seen.tone == Some(7)
+    });
+    // A fade would need half its time to be recognised.
+    assert!(
+        back.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        back.elapsed()
+    );
+}
+
+#[test]
 fn a_killed_worker_gives_its_port_back_at_once() {
     let mut rig = Rig::start(settings());
     Reader::open(rig.port()).wait("pictures", |seen| seen.pictures >= 5);
@@ -92,7 +117,11 @@ fn a_killed_worker_gives_its_port_back_at_once() {
     let killed = Instant::now();
     rig.restart();
     Reader::open(rig.port()).wait("pictures", |seen| seen.pictures >= 1);
-    println!("back after {} ms", killed.elapsed().as_millis());
+    assert!(
+        killed.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        killed.elapsed()
+    );
 }
 
 #[test]
