@@ -56,6 +56,7 @@ struct Door {
     joins: Arc<Limiter>,
     chats: Arc<Limiter>,
     connections: Connections,
+    streams: events::Streams,
     shutdown: CancellationToken,
 }
 
@@ -115,6 +116,7 @@ pub async fn serve(
         joins: Arc::new(Limiter::new(rooms.config.http.joins_per_minute)),
         chats: Arc::new(Limiter::new(CHATS_PER_MINUTE)),
         connections: connections.clone(),
+        streams: events::Streams::default(),
         shutdown: shutdown.clone(),
         rtc: rtc.clone(),
         rooms,

@@ -222,6 +222,34 @@ async fn the_callers_own_stream_tells_every_change_and_closes_with_the_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_callers_fifth_stream_closes_their_oldest_and_nobody_elses() {
+    let site = Site::start().await;
+    let invite = site.invite(None).await;
+    let (_, ann) = site.join(&invite, "Ann").await;
+    let (_, bob) = site.join(&invite, "Bob").await;
+    let open = async |rejoin: &str| {
+        let bearer = format!("Bearer {rejoin}");
+        let auth = ("authorization", bearer.as_str());
+        let mut body = site.web.stream("/api/call/events", &[auth]).await.unwrap();
+        let mut pending = String::new();
+        next_view(&mut body, &mut pending).await.unwrap();
+        (body, pending)
+    };
+    let mut others = open(&bob).await;
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        streams.push(open(&ann).await);
+    }
+    let mut oldest = streams.remove(0);
+    assert!(next_view(&mut oldest.0, &mut oldest.1).await.is_none());
+    // The others are still told.
+    site.join(&invite, "Cid").await;
+    for (body, pending) in streams.iter_mut().chain([&mut others]) {
+        assert_eq!(next_view(body, pending).await.unwrap()["waiting"], 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_served_strictly() {
     let site = Site::start().await;
     let get = async |path: &str, headers: &[(&str, &str)]| {
