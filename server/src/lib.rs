@@ -17,5 +17,6 @@ pub mod relay;
 pub mod rtc;
 pub mod secrets;
 pub mod server;
+pub mod sockets;
 pub mod start;
 pub mod supervise;

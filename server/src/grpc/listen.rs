@@ -20,8 +20,6 @@ use tracing::warn;
 const CONNECTIONS: usize = 512;
 /// A connection says something within this time or is closed.
 const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(10);
-/// A peer that acknowledges nothing for this long is gone; HTTP/1 has no pings to find it out.
-const GONE_WITHIN: Duration = Duration::from_secs(30);
 /// Pause after a failed accept (no descriptors left): trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -32,10 +30,7 @@ pub fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<Conne
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    // Small messages go out at once; a socket that refuses is no reason to refuse the client.
-                    let _ = stream.set_nodelay(true);
-                    let gone_ms = u32::try_from(GONE_WITHIN.as_millis()).unwrap_or(u32::MAX);
-                    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, gone_ms);
+                    crate::sockets::settle(&stream);
                     let silence = Some(Box::pin(tokio::time::sleep(FIRST_BYTE_WITHIN)));
                     return Some((
                         Ok(Connection {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -87,7 +88,7 @@ fn group(address: IpAddr) -> IpAddr {
 }
 
 /// The client's address: the peer's, or what a trusted proxy says of it (the rightmost that is not a trusted proxy).
-pub(super) fn client(peer: IpAddr, forwarded: Option<&str>, trusted: &[IpAddr]) -> IpAddr {
+fn client(peer: IpAddr, forwarded: Option<&str>, trusted: &[IpAddr]) -> IpAddr {
     let peer = peer.to_canonical();
     if !trusted.contains(&peer) {
         return peer;
@@ -105,6 +106,46 @@ pub(super) fn client(peer: IpAddr, forwarded: Option<&str>, trusted: &[IpAddr]) 
         }
     }
     peer
+}
+
+/// Proxies that are believed, and the word about one that is not.
+#[derive(Debug)]
+pub(super) struct Proxies {
+    trusted: Vec<IpAddr>,
+    warned: AtomicBool,
+}
+
+impl Proxies {
+    pub fn new(trusted: Vec<IpAddr>) -> Self {
+        Self {
+            trusted,
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.contains(&address)
+    }
+
+    pub fn client(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
+        if self.is_news(peer, forwarded) {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For comes from this machine, but http.trusted_proxies does not name it: attempts of all \
+                 callers behind that proxy are not limited"
+            );
+        }
+        client(peer, forwarded, &self.trusted)
+    }
+
+    /// A proxy on this machine that nobody listed takes every limit away; said once.
+    fn is_news(&self, peer: IpAddr, forwarded: Option<&str>) -> bool {
+        let peer = peer.to_canonical();
+        forwarded.is_some()
+            && peer.is_loopback()
+            && !self.trusts(peer)
+            && !self.warned.swap(true, Ordering::Relaxed)
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +195,18 @@ mod tests {
             let _ = limiter.take(IpAddr::from((0x0a00_0000 + i).to_be_bytes()), now);
         }
         assert!(limiter.buckets.lock().unwrap().len() <= ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn a_local_proxy_that_is_not_listed_is_warned_of_once() {
+        let (local, said) = (ip("127.0.0.1"), Some("203.0.113.5"));
+        let proxies = Proxies::new(vec![ip("::1")]);
+        assert!(!proxies.is_news(local, None));
+        assert!(!proxies.is_news(ip("::1"), said));
+        assert!(!proxies.is_news(ip("192.0.2.1"), said));
+        assert_eq!(proxies.client(local, said), local);
+        assert!(!proxies.is_news(local, said), "said already");
+        assert!(Proxies::new(Vec::new()).is_news(ip("::ffff:127.0.0.1"), said));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use super::Client;
+use super::limit::Proxies;
 use super::tls::Tls;
-use super::{Client, limit};
 
 /// A caller has two connections: the stream and what they ask.
 const OPEN_MAX: usize = 2_048;
@@ -95,13 +96,13 @@ pub(super) async fn run(
     connections: Connections,
     shutdown: CancellationToken,
 ) {
-    let trusted: Arc<[IpAddr]> = trusted.into();
+    let proxies = Arc::new(Proxies::new(trusted));
     let tasks = TaskTracker::new();
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener) => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -117,20 +118,19 @@ pub(super) async fn run(
         };
         failing = false;
         let address = peer.ip().to_canonical();
-        let Some(place) = connections.enter(address, trusted.contains(&address)) else {
+        let Some(place) = connections.enter(address, proxies.trusts(address)) else {
             tracing::debug!(%address, "too many connections");
             continue;
         };
-        let (tls, router, trusted, shutdown) = (
+        let (tls, router, proxies, shutdown) = (
             tls.clone(),
             router.clone(),
-            Arc::clone(&trusted),
+            Arc::clone(&proxies),
             shutdown.clone(),
         );
         tasks.spawn(async move {
             let _place = place;
-            let _ = stream.set_nodelay(true);
-            one(stream, tls, router, address, trusted, shutdown).await;
+            one(stream, tls, router, address, proxies, shutdown).await;
         });
     }
     drop(listener);
@@ -138,19 +138,25 @@ pub(super) async fn run(
     let _ = tokio::time::timeout(DRAIN, tasks.wait()).await;
 }
 
+async fn accept(listener: &TcpListener) -> std::io::Result<(TcpStream, SocketAddr)> {
+    let accepted = listener.accept().await?;
+    crate::sockets::settle(&accepted.0);
+    Ok(accepted)
+}
+
 async fn one(
     stream: TcpStream,
     tls: Option<Tls>,
     router: Router,
     address: IpAddr,
-    trusted: Arc<[IpAddr]>,
+    proxies: Arc<Proxies>,
     shutdown: CancellationToken,
 ) {
     let Some(tls) = tls else {
-        return talk(stream, router, address, trusted, shutdown).await;
+        return talk(stream, router, address, proxies, shutdown).await;
     };
     match tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => talk(stream, router, address, trusted, shutdown).await,
+        Ok(Ok(stream)) => talk(stream, router, address, proxies, shutdown).await,
         Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS handshake"),
         Err(_) => tracing::debug!(%address, "no TLS handshake in time"),
     }
@@ -160,7 +166,7 @@ async fn talk<S>(
     stream: S,
     router: Router,
     address: IpAddr,
-    trusted: Arc<[IpAddr]>,
+    proxies: Arc<Proxies>,
     shutdown: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -170,7 +176,7 @@ async fn talk<S>(
             .headers()
             .get("x-forwarded-for")
             .and_then(|value| value.to_str().ok());
-        let client = Client(limit::client(address, forwarded, &trusted));
+        let client = Client(proxies.client(address, forwarded));
         request.extensions_mut().insert(client);
         let router = router.clone();
         async move {
@@ -193,4 +199,21 @@ async fn talk<S>(
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_acknowledges_nothing_is_given_up_after_30_seconds() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, _) = accept(&listener).await.unwrap();
+        let timeout = rustix::net::sockopt::tcp_user_timeout(&stream).unwrap();
+        assert_eq!(timeout, 30_000);
+        assert!(stream.nodelay().unwrap());
+    }
 }
