@@ -24,6 +24,8 @@ pub enum Fact {
     SourceFailed {
         /// Whose.
         id: SourceId,
+        /// Which decoder of theirs.
+        build: u64,
         /// What GStreamer said.
         text: String,
     },

@@ -33,6 +33,7 @@ const STUCK_MAX: usize = 8;
 struct Caller {
     source: Source,
     input: Option<RtpInput>,
+    build: u64,
     keys: KeyFrames,
     rebuilt_at: Option<Instant>,
     rebuild: bool,
@@ -50,6 +51,7 @@ pub struct Unit {
     digest: u64,
     desired: SlotDesired,
     callers: BTreeMap<SourceId, Caller>,
+    builds: u64,
     unused: Vec<SourceId>,
     report: Report,
     stats: Option<SrtStats>,
@@ -72,6 +74,7 @@ impl Unit {
             digest: 0,
             desired: SlotDesired::default(),
             callers: BTreeMap::new(),
+            builds: 0,
             unused: Vec::new(),
             report: Report::default(),
             stats: None,
@@ -139,9 +142,11 @@ impl Unit {
                     self.say(Say::Keyframe(KeyframeRequest { session: id }));
                 }
             }
-            Fact::SourceFailed { id, text } => {
+            Fact::SourceFailed { id, build, text } => {
                 tracing::warn!(session = id, text, "a decoder failed");
-                if let Some(caller) = self.callers.get_mut(&id) {
+                // A decoder may fail more than once, and again after another has taken its place.
+                let failed = |caller: &&mut Caller| caller.build == build;
+                if let Some(caller) = self.callers.get_mut(&id).filter(failed) {
                     caller.input = None;
                     caller.rebuild = true;
                 }
@@ -312,6 +317,7 @@ impl Unit {
         let caller = Caller {
             source,
             input: Some(input),
+            build: self.builds,
             keys: KeyFrames::default(),
             rebuilt_at: None,
             rebuild: false,
@@ -322,7 +328,9 @@ impl Unit {
 
     fn build(&mut self, source: &Source) -> Option<RtpInput> {
         let engine = self.engine.as_ref()?;
-        match RtpInput::start(source, engine.format(), &engine.media(), &self.facts) {
+        self.builds += 1;
+        let (format, media) = (engine.format(), engine.media());
+        match RtpInput::start(source, self.builds, format, &media, &self.facts) {
             Ok(input) => Some(input),
             Err(error) => {
                 self.problem("SOURCE_NOT_DECODABLE", error.to_string(), false);
@@ -344,6 +352,7 @@ impl Unit {
             if let Some(caller) = self.callers.get_mut(&id) {
                 caller.rebuild = input.is_none();
                 caller.input = input;
+                caller.build = self.builds;
                 caller.keys = KeyFrames::default();
                 caller.rebuilt_at = Some(Instant::now());
             }

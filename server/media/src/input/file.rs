@@ -1,13 +1,15 @@
 //! Files of the idle source: a picture, decoded once; a video, played without end.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
-use super::{rtp, teardown};
+use super::rtp;
+use super::teardown::Life;
 use crate::error::MediaError;
 use crate::facts::{Fact, Facts, describe, start_or_explain};
 use crate::output::make;
@@ -51,7 +53,7 @@ pub fn load_image(path: &Path, format: &Format) -> Result<Frame, MediaError> {
             }
         }
     })();
-    teardown::end(pipeline);
+    Life::new(pipeline).end();
     loaded
 }
 
@@ -59,7 +61,7 @@ pub fn load_image(path: &Path, format: &Format) -> Result<Frame, MediaError> {
 #[derive(Debug)]
 pub struct FileInput {
     token: u64,
-    pipeline: gst::Pipeline,
+    life: Arc<Life>,
     running: bool,
 }
 
@@ -112,12 +114,13 @@ impl FileInput {
                 .build(),
         );
         plug(&decoder, video.as_ref(), Some(&audio));
-        repeat(&pipeline, token, facts)?;
+        let life = Life::new(pipeline.clone());
+        repeat(&pipeline, &life, token, facts)?;
         // A segment seek needs a prerolled pipeline; from then on the end of each round starts the next.
-        teardown::start(&pipeline, gst::State::Paused);
+        life.start(gst::State::Paused);
         Ok(Self {
             token,
-            pipeline,
+            life,
             running: true,
         })
     }
@@ -137,21 +140,27 @@ impl FileInput {
             } else {
                 gst::State::Paused
             };
-            teardown::start(&self.pipeline, state);
+            self.life.start(state);
         }
     }
 }
 
 impl Drop for FileInput {
     fn drop(&mut self) {
-        teardown::end(self.pipeline.clone());
+        self.life.end();
     }
 }
 
 /// Seeks to the start whenever the file's end is reached, without flushing: no gap in the sound.
-fn repeat(pipeline: &gst::Pipeline, token: u64, facts: &Facts) -> Result<(), MediaError> {
+fn repeat(
+    pipeline: &gst::Pipeline,
+    life: &Arc<Life>,
+    token: u64,
+    facts: &Facts,
+) -> Result<(), MediaError> {
     let facts = facts.clone();
-    let weak = pipeline.downgrade();
+    // The pipeline owns its bus, and the bus this handler: no strong reference from here.
+    let (weak, life) = (pipeline.downgrade(), Arc::downgrade(life));
     let bus = pipeline
         .bus()
         .ok_or_else(|| gst::glib::bool_error!("a pipeline without bus"))?;
@@ -165,16 +174,13 @@ fn repeat(pipeline: &gst::Pipeline, token: u64, facts: &Facts) -> Result<(), Med
                 });
             }
             gst::MessageView::AsyncDone(_) if !looping.swap(true, Ordering::Relaxed) => {
-                seek_later(&weak, gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT, true);
+                let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT;
+                seek_later(&weak, flags, life.upgrade());
             }
-            gst::MessageView::SegmentDone(_) => seek_later(&weak, gst::SeekFlags::SEGMENT, false),
+            gst::MessageView::SegmentDone(_) => seek_later(&weak, gst::SeekFlags::SEGMENT, None),
             // Formats without segment seeks end for good: start them over.
             gst::MessageView::Eos(_) => {
-                seek_later(
-                    &weak,
-                    gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT,
-                    false,
-                );
+                seek_later(&weak, gst::SeekFlags::FLUSH | gst::SeekFlags::SEGMENT, None);
             }
             _ => {}
         }
@@ -183,8 +189,12 @@ fn repeat(pipeline: &gst::Pipeline, token: u64, facts: &Facts) -> Result<(), Med
     Ok(())
 }
 
-/// Seeks on a thread of its own: the bus handler runs on the streaming thread, which a seek would wait for.
-fn seek_later(pipeline: &gst::glib::WeakRef<gst::Pipeline>, flags: gst::SeekFlags, play: bool) {
+/// Seeks, and then plays if told what, on a thread of its own: the bus handler runs on the streaming thread, which a seek would wait for.
+fn seek_later(
+    pipeline: &gst::glib::WeakRef<gst::Pipeline>,
+    flags: gst::SeekFlags,
+    play: Option<Arc<Life>>,
+) {
     let Some(pipeline) = pipeline.upgrade() else {
         return;
     };
@@ -202,8 +212,8 @@ fn seek_later(pipeline: &gst::glib::WeakRef<gst::Pipeline>, flags: gst::SeekFlag
             if let Err(error) = sought {
                 tracing::warn!(%error, "the idle file does not seek");
             }
-            if play && let Err(error) = pipeline.set_state(gst::State::Playing) {
-                tracing::warn!(%error, "the idle file does not play");
+            if let Some(life) = play {
+                life.start_here(gst::State::Playing);
             }
         });
     if let Err(error) = spawned {

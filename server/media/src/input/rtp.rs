@@ -14,7 +14,7 @@ use bytes::Bytes;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 
-use super::teardown;
+use super::teardown::Life;
 use crate::error::MediaError;
 use crate::facts::{Decoded, Fact, Facts, watch_bus};
 use crate::output::{audio_caps, make};
@@ -35,7 +35,7 @@ const QUEUE_BYTES: u64 = 4 << 20;
 /// The decoder of one session.
 #[derive(Debug)]
 pub struct RtpInput {
-    pipeline: gst::Pipeline,
+    life: Arc<Life>,
     video: Option<AppSrc>,
     audio: Option<AppSrc>,
     seen: Arc<Mutex<Decoded>>,
@@ -53,12 +53,13 @@ struct Clocks {
 }
 
 impl RtpInput {
-    /// Builds the decoder and starts it.
+    /// Builds the decoder and starts it; its failure is posted with `build`.
     ///
     /// # Errors
     /// When a codec is not supported or an element is missing.
     pub fn start(
         source: &Source,
+        build: u64,
         format: Option<&Format>,
         media: &MediaSender,
         facts: &Facts,
@@ -96,11 +97,13 @@ impl RtpInput {
         };
         watch_bus(&pipeline, facts, move |text| Fact::SourceFailed {
             id,
+            build,
             text,
         })?;
-        teardown::start(&pipeline, gst::State::Playing);
+        let life = Life::new(pipeline);
+        life.start(gst::State::Playing);
         Ok(Self {
-            pipeline,
+            life,
             video,
             audio,
             seen,
@@ -162,7 +165,7 @@ impl RtpInput {
 
 impl Drop for RtpInput {
     fn drop(&mut self) {
-        teardown::end(self.pipeline.clone());
+        self.life.end();
     }
 }
 
