@@ -155,6 +155,53 @@ fn an_encoder_that_falls_behind_does_not_turn_the_clock_back() {
 }
 
 #[test]
+fn stamps_and_clock_go_on_over_the_end_of_their_33_bits() {
+    // PTS wrap in the middle, and the clock AHEAD later.
+    let (from, to) = ((1 << 33) - AHEAD - 180_000, (1 << 33) - AHEAD + 180_000);
+    let mut events: Vec<(u64, bool, u64)> = (from..to)
+        .step_by(3000)
+        .map(|at| (at + 720, true, at))
+        .collect();
+    events.extend((from..to).step_by(1920).map(|at| (at + 2880, false, at)));
+    events.sort_unstable();
+    let mut muxer = Muxer::new(true);
+    let mut read = Read::default();
+    for (_, video, at) in events {
+        read.packets(&if video {
+            muxer.video(at, at == from, &[7; 2000])
+        } else {
+            muxer.audio(at, &[3; 300])
+        });
+    }
+    let forward = |from: u64, to: u64| to.wrapping_sub(from) & STAMP_MASK;
+    for (pid, step) in [(PID_VIDEO, 3000), (PID_AUDIO, 1920)] {
+        let stamps: Vec<u64> = read
+            .units
+            .iter()
+            .filter(|unit| unit.0 == pid)
+            .map(|unit| unit.1)
+            .collect();
+        assert!(
+            stamps
+                .windows(2)
+                .all(|pair| forward(pair[0], pair[1]) == step),
+            "{stamps:?}"
+        );
+        assert!(stamps.windows(2).any(|pair| pair[1] < pair[0]), "no wrap");
+    }
+    let clocks = &read.clocks;
+    assert!(
+        clocks
+            .windows(2)
+            .all(|pair| (1..=6_000).contains(&forward(pair[0], pair[1]))),
+        "{clocks:?}"
+    );
+    assert!(clocks.windows(2).any(|pair| pair[1] < pair[0]), "no wrap");
+    // The tables go on too: about every tenth of a second.
+    assert!(read.tables.len() / 2 >= 30, "{}", read.tables.len());
+}
+
+#[test]
 fn an_output_of_sound_alone_has_its_clock_there() {
     let mut muxer = Muxer::new(false);
     let mut read = Read::default();

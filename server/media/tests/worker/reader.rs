@@ -53,7 +53,17 @@ impl Reader {
     }
 
     pub fn open_with(port: u16, stream_id: &str, passphrase: &str) -> Self {
+        Self::call(port, stream_id, passphrase, true)
+    }
+
+    /// Fails when it is refused, or when the connection ends, instead of connecting again.
+    pub fn open_once_with(port: u16, stream_id: &str, passphrase: &str) -> Self {
+        Self::call(port, stream_id, passphrase, false)
+    }
+
+    fn call(port: u16, stream_id: &str, passphrase: &str, again: bool) -> Self {
         let source = srt_source(&format!("srt://127.0.0.1:{port}?mode=caller"));
+        source.set_property("auto-reconnect", again);
         if !stream_id.is_empty() {
             source.set_property("streamid", stream_id);
         }
@@ -65,9 +75,7 @@ impl Reader {
 
     /// Fails when the connection ends, instead of connecting again.
     pub fn open_once(port: u16) -> Self {
-        let source = srt_source(&format!("srt://127.0.0.1:{port}?mode=caller"));
-        source.set_property("auto-reconnect", false);
-        Self::start(gst::Pipeline::new(), source)
+        Self::open_once_with(port, "", "")
     }
 
     /// A receiver that listens, for slots that push.
@@ -161,6 +169,11 @@ impl Drop for Reader {
 }
 
 impl Seen {
+    /// Not even a packet that could not be decoded.
+    pub fn received_nothing(&self) -> bool {
+        self.first_arrival.is_none() && self.pictures == 0
+    }
+
     /// Timestamps went on without a hole and never back.
     #[track_caller]
     pub fn assert_steady(&self, fps: u64) {
