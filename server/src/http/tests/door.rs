@@ -187,10 +187,17 @@ async fn the_callers_own_stream_tells_every_change_and_closes_with_the_call() {
     assert_eq!(said["messages"][0]["text"], "hello");
     // The wanted video rate comes the same way.
     let (publisher, _) = publish(&site, &rejoin, true, None).await;
-    for n in 0..20 {
-        publisher.send(testing::opus(n, 40)).await;
-    }
-    let state = site.until(|s| s.callers[&caller].link.is_up()).await;
+    // Until it is heard: the server's end of the connection may be ready a little after the publisher's.
+    let sound = async {
+        for n in 0.. {
+            publisher.send(testing::opus(n, 40)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let state = tokio::select! {
+        state = site.until(|s| s.callers[&caller].link.is_up()) => state,
+        () = sound => unreachable!(),
+    };
     let booth_core::Link::Up { session, .. } = state.callers[&caller].link else {
         unreachable!()
     };
