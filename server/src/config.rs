@@ -391,6 +391,24 @@ mod tests {
         }
     }
 
+    /// The keys of a table, as serde lists them when it meets one that it does not know.
+    fn keys(table: &str) -> Vec<String> {
+        let error = load(Some(&format!("[{table}]\nno-such-key = 1\n")), &[], &[]).unwrap_err();
+        let (_, expected) = error.split_once("expected").expect("what is allowed");
+        let names = expected.split('`').skip(1).step_by(2);
+        names.map(|name| format!("{table}.{name}")).collect()
+    }
+
+    #[test]
+    fn the_page_of_settings_names_every_key_and_no_other() {
+        let page = include_str!("../../docs/settings.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let documented: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        let known: Vec<String> = TABLES.iter().flat_map(|table| keys(table)).collect();
+        assert!(known.len() > 20, "{known:?}");
+        assert_eq!(documented, known);
+    }
+
     #[test]
     fn an_overlay_error_names_where_it_came_from() {
         let error = load(None, &[("BOOTH_GRPC_PORT", "1")], &[]).unwrap_err();
