@@ -4,7 +4,15 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let public = [
-        "common", "show", "caller", "slot", "operator", "system", "watch",
+        "common",
+        "show",
+        "caller",
+        "slot",
+        "destination",
+        "channel",
+        "operator",
+        "system",
+        "watch",
     ]
     .map(|n| format!("booth/v1/{n}.proto"));
     let worker = "booth/worker/v1/worker.proto".to_owned();

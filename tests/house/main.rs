@@ -61,7 +61,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("booth-mix", &[]),
     ("booth-proto", &["booth-core"]),
     ("booth-store", &["booth-core"]),
-    ("booth-media", &["booth-proto", "booth-mix"]),
+    ("booth-stream", &[]),
+    ("booth-rtmp", &["booth-stream"]),
+    (
+        "booth-media",
+        &["booth-proto", "booth-mix", "booth-stream", "booth-rtmp"],
+    ),
     (
         "boothd",
         &[

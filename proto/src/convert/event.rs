@@ -76,6 +76,7 @@ pub fn show_of(event: &Event, lookup: Lookup<'_>) -> Option<ShowId> {
         Event::OperatorCreated { .. }
         | Event::OperatorTokenAdded { .. }
         | Event::OperatorRevoked { .. } => None,
+        _ => None,
     }
 }
 
@@ -128,6 +129,7 @@ fn head(event: &Event, lookup: Lookup<'_>) -> (&'static str, String) {
         Event::OperatorCreated { id, .. } => ("OPERATOR_CREATED", names::operator(id)),
         Event::OperatorTokenAdded { id, .. } => ("OPERATOR_TOKEN_ADDED", names::operator(id)),
         Event::OperatorRevoked { id } => ("OPERATOR_REVOKED", names::operator(id)),
+        _ => ("CHANNEL", String::new()),
     }
 }
 
@@ -233,6 +235,7 @@ fn say(event: &Event, lookup: Lookup<'_>) -> String {
         }
         Event::OperatorTokenAdded { id, .. } => format!("one more token for operator {id}"),
         Event::OperatorRevoked { id } => format!("operator {id} removed"),
+        _ => String::new(),
     }
 }
 

@@ -4,8 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, CallerId, CallerRole, InviteId, OperatorId, RequestId, Role, SessionId, ShowId,
-    ShowSettings, Showing, SlotId, SlotSettings, Text, Timestamp, TokenHash, Transition,
+    Actor, CallerId, CallerRole, ChannelId, ChannelSettings, ChannelShowing, DestinationId,
+    DestinationSettings, DestinationState, Force, InviteId, LiveFormat, LiveState, OperatorId,
+    Prepared, Publisher, PublisherId, RequestId, Role, Sealed, SessionId, ShowId, ShowSettings,
+    Showing, SlotId, SlotSettings, SwitchCause, Text, Timestamp, TokenHash, Transition,
 };
 
 /// Who asks, and under which conditions.
@@ -157,6 +159,71 @@ pub enum Command {
         caller: Option<CallerId>,
     },
 
+    // Channels
+    CreateChannel {
+        id: ChannelId,
+        settings: ChannelSettings,
+        key: Sealed,
+    },
+    UpdateChannel {
+        id: ChannelId,
+        settings: ChannelSettings,
+    },
+    DeleteChannel {
+        id: ChannelId,
+    },
+    StartChannel {
+        id: ChannelId,
+    },
+    StopChannel {
+        id: ChannelId,
+    },
+    ForceChannel {
+        id: ChannelId,
+        force: Force,
+    },
+    /// A new live key; the present publisher is disconnected and has to use it.
+    RotateChannelKey {
+        id: ChannelId,
+        key: Sealed,
+    },
+    /// Somebody with the right key (checked at the edge) wants to feed the live input.
+    Publish {
+        channel: ChannelId,
+        publisher: Publisher,
+    },
+    /// Disconnects the present publisher, who may come back.
+    KickPublisher {
+        id: ChannelId,
+    },
+    /// A secret is about to be shown: for the record. `destination` for its key, `None` for the live key.
+    RevealKey {
+        id: ChannelId,
+        destination: Option<DestinationId>,
+    },
+
+    // Destinations
+    AddDestination {
+        channel: ChannelId,
+        id: DestinationId,
+        settings: DestinationSettings,
+        enabled: bool,
+    },
+    UpdateDestination {
+        channel: ChannelId,
+        id: DestinationId,
+        settings: DestinationSettings,
+    },
+    SetDestinationEnabled {
+        channel: ChannelId,
+        id: DestinationId,
+        enabled: bool,
+    },
+    RemoveDestination {
+        channel: ChannelId,
+        id: DestinationId,
+    },
+
     // Operators
     CreateOperator {
         id: OperatorId,
@@ -201,6 +268,46 @@ pub enum Fact {
     SlotShowing {
         slot: SlotId,
         showing: Showing,
+    },
+    ChannelWorkerUp {
+        channel: ChannelId,
+    },
+    ChannelWorkerDown {
+        channel: ChannelId,
+    },
+    /// The output changed over; `gap_ms` is the longest time without a frame that a receiver saw around it.
+    ChannelShowing {
+        channel: ChannelId,
+        showing: ChannelShowing,
+        cause: SwitchCause,
+        gap_ms: u32,
+    },
+    ChannelLive {
+        channel: ChannelId,
+        live: LiveState,
+        format: Option<LiveFormat>,
+    },
+    /// An SRT publisher was accepted by the channel's own worker.
+    PublisherUp {
+        channel: ChannelId,
+        publisher: Publisher,
+    },
+    PublisherDown {
+        channel: ChannelId,
+        id: PublisherId,
+        reason: Text,
+    },
+    /// The ingest worker is gone, and with it everybody who published through it.
+    IngestDown,
+    ChannelPrepared {
+        channel: ChannelId,
+        prepared: Prepared,
+    },
+    DestinationState {
+        channel: ChannelId,
+        id: DestinationId,
+        state: DestinationState,
+        error: Text,
     },
 }
 

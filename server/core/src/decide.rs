@@ -5,6 +5,7 @@
 
 mod air;
 mod caller;
+mod channel;
 mod draft;
 mod effects;
 mod fact;
@@ -16,8 +17,8 @@ mod slot;
 mod tick;
 
 use crate::{
-    Answer, Answered, CallerId, Command, Denied, Input, Meta, Record, SlotId, State, Target,
-    Timestamp,
+    Answer, Answered, CallerId, ChannelId, Command, Denied, Input, Meta, Record, SlotId, State,
+    Target, Timestamp,
 };
 
 use draft::Draft;
@@ -29,6 +30,10 @@ pub enum Effect {
     ReconcileSlot(SlotId),
     /// The slot is gone: its worker has to end.
     RetireSlot(SlotId),
+    /// Wanted or observed state of the channel or one of its destinations changed.
+    ReconcileChannel(ChannelId),
+    /// The channel is gone or off: its worker has to end.
+    RetireChannel(ChannelId),
     /// Wants of the caller's session (video rate, mute, page state) may have changed: their state, slot, mute or
     /// connection did, or some slot arms them now or no longer does. Their place in the queue is the board's business.
     ReconcileCaller(CallerId),
@@ -192,6 +197,21 @@ fn handle(draft: &mut Draft<'_>, command: &Command) -> Result<Target, Denied> {
             disposition,
             transition,
         } => air::release(draft, slot, *disposition, *transition),
+
+        Command::CreateChannel { .. }
+        | Command::UpdateChannel { .. }
+        | Command::DeleteChannel { .. }
+        | Command::StartChannel { .. }
+        | Command::StopChannel { .. }
+        | Command::ForceChannel { .. }
+        | Command::RotateChannelKey { .. }
+        | Command::Publish { .. }
+        | Command::KickPublisher { .. }
+        | Command::RevealKey { .. }
+        | Command::AddDestination { .. }
+        | Command::UpdateDestination { .. }
+        | Command::SetDestinationEnabled { .. }
+        | Command::RemoveDestination { .. } => channel::obey(draft, command),
 
         Command::CreateOperator {
             id,

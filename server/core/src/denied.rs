@@ -1,4 +1,7 @@
-use crate::{CallerId, CallerState, InviteId, OperatorId, Role, ShowId, ShowState, SlotId};
+use crate::{
+    CallerId, CallerState, ChannelId, DestinationId, InviteId, OperatorId, Role, ShowId, ShowState,
+    SlotId,
+};
 
 /// Which class of answer a refusal is; the API maps it to one gRPC code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,17 @@ denials! {
     SlotOccupied { slot: SlotId, by: CallerId } = "SLOT_OCCUPIED", Precondition, "slot {slot} shows caller {by}: release it, or take with override";
     SlotFree { slot: SlotId } = "SLOT_FREE", Precondition, "nobody is on slot {slot}";
     SlotOffline { slot: SlotId } = "SLOT_OFFLINE", Precondition, "the worker of slot {slot} is not running: wait, or take with override";
+    ChannelNotFound { channel: ChannelId } = "CHANNEL_NOT_FOUND", NotFound, "there is no channel {channel}";
+    ChannelExists { channel: ChannelId } = "CHANNEL_EXISTS", AlreadyExists, "channel {channel} exists already";
+    ChannelRunning { channel: ChannelId } = "CHANNEL_RUNNING", Precondition, "channel {channel} is on air: stop it first";
+    ChannelOff { channel: ChannelId } = "CHANNEL_OFF", Precondition, "channel {channel} is off: start it first";
+    /// A second publisher while the first one is healthy.
+    ChannelBusy { channel: ChannelId, by: String } = "CHANNEL_BUSY", AlreadyExists, "channel {channel} is fed by {by} already: disconnect it first, or wait until it has been silent for a while";
+    NoPublisher { channel: ChannelId } = "NO_PUBLISHER", Precondition, "nobody publishes to channel {channel}";
+    PortTaken { port: u16, by: String } = "PORT_TAKEN", AlreadyExists, "port {port} belongs to {by}";
+    DestinationNotFound { channel: ChannelId, destination: DestinationId } = "DESTINATION_NOT_FOUND", NotFound, "channel {channel} has no destination {destination}";
+    DestinationExists { channel: ChannelId, destination: DestinationId } = "DESTINATION_EXISTS", AlreadyExists, "channel {channel} has a destination {destination} already";
+    DestinationsFull { channel: ChannelId, max: u32 } = "DESTINATIONS_FULL", Exhausted, "channel {channel} has its {max} destinations already";
     OperatorNotFound { operator: OperatorId } = "OPERATOR_NOT_FOUND", NotFound, "there is no operator {operator}";
     OperatorExists { operator: OperatorId } = "OPERATOR_EXISTS", AlreadyExists, "operator {operator} exists already";
     LastAdmin = "LAST_ADMIN", Precondition, "this is the last admin: add another one first";

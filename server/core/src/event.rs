@@ -4,9 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, CallerId, CallerRole, CallerState, ChatMessage, Denied, Invite, InviteId, Note,
-    OperatorId, RequestId, Role, SessionId, ShowId, ShowSettings, ShowState, Showing, SlotId,
-    SlotSettings, Text, Timestamp, TokenHash, Transition, WorkerState,
+    Actor, CallerId, CallerRole, CallerState, ChannelAlert, ChannelId, ChannelSettings,
+    ChannelShowing, ChatMessage, Denied, DestinationId, DestinationSettings, DestinationState,
+    Force, Invite, InviteId, LiveFormat, LiveState, Note, OperatorId, Prepared, Publisher,
+    PublisherId, RequestId, Role, Sealed, SessionId, ShowId, ShowSettings, ShowState, Showing,
+    SlotId, SlotSettings, SwitchCause, Text, Timestamp, TokenHash, Transition, WorkerState,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +131,103 @@ pub enum Event {
         showing: Showing,
     },
 
+    ChannelCreated {
+        id: ChannelId,
+        settings: ChannelSettings,
+        key: Sealed,
+    },
+    ChannelUpdated {
+        id: ChannelId,
+        settings: ChannelSettings,
+    },
+    ChannelDeleted {
+        id: ChannelId,
+    },
+    ChannelStarted {
+        id: ChannelId,
+    },
+    ChannelStopped {
+        id: ChannelId,
+    },
+    ChannelForced {
+        id: ChannelId,
+        force: Force,
+    },
+    ChannelKeyRotated {
+        id: ChannelId,
+        key: Sealed,
+    },
+    /// Somebody was shown a secret.
+    ChannelKeyRevealed {
+        id: ChannelId,
+        destination: Option<DestinationId>,
+    },
+    ChannelWorker {
+        id: ChannelId,
+        worker: WorkerState,
+    },
+    /// The as-run record of a switch: `before_ms` is how long the source before it was on air.
+    ChannelSwitched {
+        id: ChannelId,
+        from: ChannelShowing,
+        to: ChannelShowing,
+        cause: SwitchCause,
+        gap_ms: u32,
+        before_ms: u64,
+    },
+    ChannelLive {
+        id: ChannelId,
+        live: LiveState,
+        format: Option<LiveFormat>,
+    },
+    PublisherConnected {
+        id: ChannelId,
+        publisher: Publisher,
+    },
+    PublisherDisconnected {
+        id: ChannelId,
+        publisher: PublisherId,
+        reason: Text,
+    },
+    ChannelPrepared {
+        id: ChannelId,
+        prepared: Prepared,
+    },
+    ChannelAlertRaised {
+        id: ChannelId,
+        alert: ChannelAlert,
+    },
+    ChannelAlertCleared {
+        id: ChannelId,
+        alert: ChannelAlert,
+    },
+    DestinationAdded {
+        channel: ChannelId,
+        id: DestinationId,
+        settings: DestinationSettings,
+        enabled: bool,
+    },
+    DestinationUpdated {
+        channel: ChannelId,
+        id: DestinationId,
+        settings: DestinationSettings,
+    },
+    DestinationEnabled {
+        channel: ChannelId,
+        id: DestinationId,
+        enabled: bool,
+    },
+    DestinationRemoved {
+        channel: ChannelId,
+        id: DestinationId,
+    },
+    DestinationState {
+        channel: ChannelId,
+        id: DestinationId,
+        state: DestinationState,
+        error: Text,
+    },
+
     OperatorCreated {
         id: OperatorId,
         name: Text,
@@ -167,6 +266,8 @@ pub enum Target {
     Invite(InviteId),
     Caller(CallerId),
     Slot(SlotId),
+    Channel(ChannelId),
+    Destination(ChannelId, DestinationId),
     Operator(OperatorId),
 }
 

@@ -2,6 +2,7 @@
 //! nothing, and whatever comes, the queues and slots it leaves behind agree with their callers.
 
 mod caller;
+mod channel;
 mod show;
 mod slot;
 
@@ -141,6 +142,28 @@ impl Fold<'_> {
                     slot.showing = showing.clone();
                 }
             }
+
+            Event::ChannelCreated { .. }
+            | Event::ChannelUpdated { .. }
+            | Event::ChannelDeleted { .. }
+            | Event::ChannelStarted { .. }
+            | Event::ChannelStopped { .. }
+            | Event::ChannelForced { .. }
+            | Event::ChannelKeyRotated { .. }
+            | Event::ChannelKeyRevealed { .. }
+            | Event::ChannelWorker { .. }
+            | Event::ChannelSwitched { .. }
+            | Event::ChannelLive { .. }
+            | Event::PublisherConnected { .. }
+            | Event::PublisherDisconnected { .. }
+            | Event::ChannelPrepared { .. }
+            | Event::ChannelAlertRaised { .. }
+            | Event::ChannelAlertCleared { .. }
+            | Event::DestinationAdded { .. }
+            | Event::DestinationUpdated { .. }
+            | Event::DestinationEnabled { .. }
+            | Event::DestinationRemoved { .. }
+            | Event::DestinationState { .. } => self.channel_event(event),
 
             Event::OperatorCreated {
                 id,

@@ -92,6 +92,14 @@ id!(
     InviteId
 );
 id!(
+    /// A 24x7 output (`radio`).
+    ChannelId
+);
+id!(
+    /// A restream target of one channel (`youtube`).
+    DestinationId
+);
+id!(
     /// A person or program that signs in.
     OperatorId
 );

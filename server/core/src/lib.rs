@@ -4,6 +4,7 @@
 //! events. Only the director calls both; the ledger folds while it replays.
 
 mod caller;
+mod channel;
 mod command;
 mod decide;
 mod denied;
@@ -22,6 +23,7 @@ mod text;
 mod time;
 
 pub use caller::*;
+pub use channel::*;
 pub use command::*;
 pub use decide::*;
 pub use denied::*;

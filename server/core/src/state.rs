@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answered, Caller, CallerId, Invite, InviteId, Operator, OperatorId, RequestId, Show, ShowId,
-    Slot, SlotId,
+    Answered, Caller, CallerId, Channel, ChannelAlert, ChannelId, Invite, InviteId, Operator,
+    OperatorId, RequestId, Show, ShowId, Slot, SlotId,
 };
 
 /// Cheap to clone (values are shared), so that every reader may have its own snapshot.
@@ -19,6 +19,7 @@ pub struct State {
     pub callers: BTreeMap<CallerId, Arc<Caller>>,
     pub invites: BTreeMap<InviteId, Arc<Invite>>,
     pub slots: BTreeMap<SlotId, Arc<Slot>>,
+    pub channels: BTreeMap<ChannelId, Arc<Channel>>,
     pub operators: BTreeMap<OperatorId, Arc<Operator>>,
     /// First answers, newest last; at most [`ANSWERS_KEPT`].
     pub answers: BTreeMap<RequestId, Arc<Answered>>,
@@ -36,6 +37,7 @@ pub enum Key {
     Caller(CallerId),
     Invite(InviteId),
     Slot(SlotId),
+    Channel(ChannelId),
     Operator(OperatorId),
     Answer(RequestId),
 }
@@ -48,6 +50,7 @@ pub enum Row {
     Caller(Arc<Caller>),
     Invite(Arc<Invite>),
     Slot(Arc<Slot>),
+    Channel(Arc<Channel>),
     Operator(Arc<Operator>),
     Answer(Arc<Answered>),
 }
@@ -59,6 +62,7 @@ impl Row {
             Self::Caller(caller) => Key::Caller(caller.id.clone()),
             Self::Invite(invite) => Key::Invite(invite.id.clone()),
             Self::Slot(slot) => Key::Slot(slot.id.clone()),
+            Self::Channel(channel) => Key::Channel(channel.id.clone()),
             Self::Operator(operator) => Key::Operator(operator.id.clone()),
             Self::Answer(answered) => Key::Answer(answered.request_id.clone()),
         }
@@ -76,6 +80,8 @@ pub enum Due {
     Forget(CallerId),
     /// An invite that expired long ago can be forgotten.
     ForgetInvite(InviteId),
+    /// An alert of the channel is to be raised.
+    ChannelAlert(ChannelId, ChannelAlert),
 }
 
 /// An ended caller stays visible for this long.
@@ -113,6 +119,9 @@ impl State {
             Row::Slot(slot) => {
                 self.slots.insert(slot.id.clone(), slot);
             }
+            Row::Channel(channel) => {
+                self.channels.insert(channel.id.clone(), channel);
+            }
             Row::Operator(operator) => {
                 self.operators.insert(operator.id.clone(), operator);
             }
@@ -127,6 +136,7 @@ impl State {
             Key::Caller(id) => self.callers.get(id).cloned().map(Row::Caller),
             Key::Invite(id) => self.invites.get(id).cloned().map(Row::Invite),
             Key::Slot(id) => self.slots.get(id).cloned().map(Row::Slot),
+            Key::Channel(id) => self.channels.get(id).cloned().map(Row::Channel),
             Key::Operator(id) => self.operators.get(id).cloned().map(Row::Operator),
             Key::Answer(id) => self.answers.get(id).cloned().map(Row::Answer),
         }
@@ -138,12 +148,14 @@ impl State {
         let callers = self.callers.values().cloned().map(Row::Caller);
         let invites = self.invites.values().cloned().map(Row::Invite);
         let slots = self.slots.values().cloned().map(Row::Slot);
+        let channels = self.channels.values().cloned().map(Row::Channel);
         let operators = self.operators.values().cloned().map(Row::Operator);
         let answers = self.answers.values().cloned().map(Row::Answer);
         shows
             .chain(callers)
             .chain(invites)
             .chain(slots)
+            .chain(channels)
             .chain(operators)
             .chain(answers)
             .map(|row| (row.key(), row))

@@ -2,13 +2,19 @@
 //!
 //! A worker of unit `slot-<id>` owns one slot's output: an encoder that never stops, fed by one pacing thread, and an SRT
 //! sink. Callers' RTP reaches it from boothd over a Unix socket; each caller is decoded in a pipeline of its own.
+//!
+//! Other units: `channel-<id>` (a 24x7 output), `ingest` (the RTMP server of all channels), `prepare-<id>` (brings a
+//! backup to a channel's format) and `drill-<id>` (a rehearsal).
 //! Called by `boothd worker` ([`run_worker`]) and by boothd's demo ([`demo`]).
 
+mod channel;
 pub mod demo;
+mod drill;
 mod engine;
 mod error;
 mod facts;
 mod idle;
+mod ingest;
 mod input;
 mod keyframes;
 mod link;
@@ -17,6 +23,7 @@ mod output;
 mod pacer;
 mod pattern;
 mod picture;
+mod prepare;
 mod settings;
 mod srt;
 mod switcher;

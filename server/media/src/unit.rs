@@ -108,6 +108,12 @@ impl Unit {
                     None
                 }
                 Heard::Shutdown(_) => Some(exit::SHUTDOWN),
+                // Meant for units of other kinds.
+                Heard::Channel(_)
+                | Heard::Ingest(_)
+                | Heard::Publish(_)
+                | Heard::Prepare(_)
+                | Heard::Drill(_) => None,
             },
         }
     }
@@ -431,6 +437,7 @@ impl Unit {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             settings_digest: self.digest,
             showing: Some(self.slot_report()),
+            ..Hello::default()
         }));
         for input in self
             .callers

@@ -16,7 +16,7 @@ use crate::version::check_srt;
 /// What `boothd worker` is given.
 #[derive(Debug, Clone)]
 pub struct WorkerArgs {
-    /// `slot-<id>`.
+    /// `slot-<id>`, `channel-<id>`, `ingest`, `prepare-<id>` or `drill-<id>`.
     pub unit: String,
     /// boothd's socket.
     pub socket: PathBuf,
@@ -49,9 +49,59 @@ const PRIORITY: i32 = -10;
 /// Looks after key frames.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
+/// What a worker runs, by the name of its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Slot,
+    Channel,
+    Ingest,
+    Prepare,
+    Drill,
+}
+
+impl Kind {
+    fn of(unit: &str) -> Option<Self> {
+        let kind = unit.split_once('-').map_or(unit, |(kind, _)| kind);
+        match kind {
+            "slot" => Some(Self::Slot),
+            "channel" => Some(Self::Channel),
+            "ingest" => Some(Self::Ingest),
+            "prepare" => Some(Self::Prepare),
+            "drill" => Some(Self::Drill),
+            _ => None,
+        }
+    }
+
+    /// What is on air goes before what is not; preparing files goes behind everything.
+    fn niceness(self) -> i32 {
+        match self {
+            Self::Slot | Self::Channel | Self::Ingest => PRIORITY,
+            Self::Drill => 0,
+            Self::Prepare => 10,
+        }
+    }
+}
+
+/// Starts GStreamer, once; units that pass packets on never need it.
+pub(crate) fn start_gstreamer() -> Result<(), u8> {
+    if let Err(error) = gst::init() {
+        tracing::error!(%error, "GStreamer does not start");
+        return Err(exit::UNUSABLE);
+    }
+    if let Err(error) = check_srt() {
+        tracing::error!(%error, "SRT cannot be used");
+        return Err(exit::UNUSABLE);
+    }
+    Ok(())
+}
+
 /// Runs the worker to its end. The caller has set up `tracing`, and ends the process with what is returned, one of [`exit`].
 #[must_use]
 pub fn run_worker(args: WorkerArgs) -> u8 {
+    let Some(kind) = Kind::of(&args.unit) else {
+        tracing::error!(unit = args.unit, "there is no such kind of unit");
+        return exit::UNUSABLE;
+    };
     let _lock = match UnitLock::take(&args.lock) {
         Ok(Some(lock)) => lock,
         Ok(None) => {
@@ -64,16 +114,13 @@ pub fn run_worker(args: WorkerArgs) -> u8 {
         }
     };
     // Before any thread starts: they inherit it. Without the right to it the output shares the machine like any other.
-    if let Err(error) = rustix::process::setpriority_process(None, PRIORITY) {
+    if let Err(error) = rustix::process::setpriority_process(None, kind.niceness()) {
         tracing::debug!(%error, "the output runs at ordinary priority");
     }
-    if let Err(error) = gst::init() {
-        tracing::error!(%error, "GStreamer does not start");
-        return exit::UNUSABLE;
-    }
-    if let Err(error) = check_srt() {
-        tracing::error!(%error, "SRT cannot be used");
-        return exit::UNUSABLE;
+    if kind == Kind::Slot
+        && let Err(code) = start_gstreamer()
+    {
+        return code;
     }
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -85,7 +132,13 @@ pub fn run_worker(args: WorkerArgs) -> u8 {
             return exit::FAILED;
         }
     };
-    let code = runtime.block_on(work(args));
+    let code = match kind {
+        Kind::Slot => runtime.block_on(work(args)),
+        Kind::Channel => runtime.block_on(crate::channel::run(args)),
+        Kind::Ingest => runtime.block_on(crate::ingest::run(args)),
+        Kind::Prepare => runtime.block_on(crate::prepare::run(args)),
+        Kind::Drill => runtime.block_on(crate::drill::run(args)),
+    };
     runtime.shutdown_background();
     code
 }

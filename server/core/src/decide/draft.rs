@@ -53,6 +53,7 @@ impl<'a> Draft<'a> {
             callers: before.callers.clone(),
             invites: before.invites.clone(),
             slots: before.slots.clone(),
+            channels: before.channels.clone(),
             operators: before.operators.clone(),
             ..State::default()
         });

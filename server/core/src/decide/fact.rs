@@ -33,6 +33,15 @@ pub(super) fn observe(draft: &mut Draft<'_>, fact: &Fact) {
                 shows(draft, slot, showing);
             }
         }
+        Fact::ChannelWorkerUp { .. }
+        | Fact::ChannelWorkerDown { .. }
+        | Fact::ChannelShowing { .. }
+        | Fact::ChannelLive { .. }
+        | Fact::PublisherUp { .. }
+        | Fact::PublisherDown { .. }
+        | Fact::IngestDown
+        | Fact::ChannelPrepared { .. }
+        | Fact::DestinationState { .. } => {}
     }
 }
 

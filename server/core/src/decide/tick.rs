@@ -28,6 +28,7 @@ fn act(draft: &mut Draft<'_>, due: Due) {
                 draft.emit(Event::CallerForgotten { id });
             }
         }
+        Due::ChannelAlert(id, alert) => draft.emit(Event::ChannelAlertRaised { id, alert }),
         Due::ForgetInvite(id) => draft.emit(Event::InviteRevoked { id }),
         Due::OnAirGraceOver(id) => {
             if let Some(slot) = draft.caller(&id).ok().and_then(|c| c.slot.clone()) {

@@ -1,0 +1,9 @@
+//! Rehearses failover and failback of a channel on a shadow output.
+
+use crate::worker::{WorkerArgs, exit};
+
+/// Runs to its end; answers one of [`exit`].
+pub async fn run(args: WorkerArgs) -> u8 {
+    tracing::error!(unit = args.unit, "not built yet");
+    exit::UNUSABLE
+}

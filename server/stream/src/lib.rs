@@ -1,0 +1,12 @@
+//! Streams of access units, without clock, I/O of their own, threads or GStreamer: what live inputs, loops and outputs of
+//! channels are made of, when a channel changes from one to the other, and the containers they travel in.
+//!
+//! ```text
+//!  RTMP, SRT, WHIP ─▶ MediaEvent ─▶ live (delay line) ─┐
+//!                                                      ├─▶ playout (policy, one clock) ─▶ MediaEvent ─▶ FLV, TS, HLS
+//!  prepared loop file ─▶ loops ────────────────────────┘
+//! ```
+
+mod unit;
+
+pub use unit::*;
