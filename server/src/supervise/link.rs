@@ -258,6 +258,8 @@ async fn heed(
             supervisor.note_problem(unit, format!("{}: {}", problem.reason, problem.text));
         }
         from_worker::Message::Pong(_) | from_worker::Message::Hello(_) => {}
+        // Other units' reports mean nothing from a slot.
+        _ => warn!(unit, "a report that does not belong to the unit"),
     }
 }
 
