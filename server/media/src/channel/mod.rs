@@ -1,5 +1,9 @@
 //! The worker of one channel: inputs, playout, destinations.
 
+mod program;
+
+pub use program::{Loops, Out, Program, Verdict, Wish};
+
 use crate::worker::{WorkerArgs, exit};
 
 /// Runs to its end; answers one of [`exit`].
