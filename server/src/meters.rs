@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use booth_core::{CallerId, SlotId};
+use booth_core::{CallerId, ChannelId, DestinationId, SlotId};
 use bytes::Bytes;
 
 use booth_core::Timestamp;
@@ -54,6 +54,31 @@ impl Default for CallerMeter {
     }
 }
 
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChannelMeter {
+    /// What the live input sends.
+    pub live_rate_kbps: f64,
+    /// What the output carries.
+    pub output_rate_kbps: f64,
+    /// Frames that arrived too late for the output.
+    pub late_frames: u64,
+    /// Receivers of the monitoring output.
+    pub monitor_clients: u32,
+    /// How much of backup and slate is prepared, 0 to 100, while it is being done.
+    pub prepared_percent: f64,
+    pub destinations: BTreeMap<DestinationId, DestinationMeter>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DestinationMeter {
+    pub rate_kbps: f64,
+    pub dropped_frames: u64,
+    /// Since the session began.
+    pub sent_bytes: u64,
+    /// Seconds to the next attempt, while it retries.
+    pub retry_in_s: f64,
+}
+
 #[derive(Debug, Clone)]
 pub struct Tile {
     pub jpeg: Bytes,
@@ -64,6 +89,7 @@ pub struct Tile {
 pub struct Readings {
     pub slots: BTreeMap<SlotId, SlotMeter>,
     pub callers: BTreeMap<CallerId, CallerMeter>,
+    pub channels: BTreeMap<ChannelId, ChannelMeter>,
     pub slot_tiles: BTreeMap<SlotId, Tile>,
     pub caller_tiles: BTreeMap<CallerId, Tile>,
 }
@@ -96,6 +122,16 @@ impl Meters {
         self.update(|r| {
             r.slots.remove(id);
             r.slot_tiles.remove(id);
+        });
+    }
+
+    pub fn channel(&self, id: &ChannelId, change: impl FnOnce(&mut ChannelMeter)) {
+        self.update(|r| change(r.channels.entry(id.clone()).or_default()));
+    }
+
+    pub fn forget_channel(&self, id: &ChannelId) {
+        self.update(|r| {
+            r.channels.remove(id);
         });
     }
 }

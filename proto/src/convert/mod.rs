@@ -2,6 +2,8 @@
 //! with [`Denied::Invalid`] naming the field.
 
 pub mod caller;
+pub mod channel;
+pub mod destination;
 pub mod event;
 pub mod names;
 pub mod operator;

@@ -1,6 +1,8 @@
 //! Resource names (AIP-122): `shows/main/callers/c7k2m9`, `slots/1`. Read strictly; what is refused says what is allowed.
 
-use booth_core::{BadId, CallerId, Denied, InviteId, OperatorId, ShowId, SlotId};
+use booth_core::{
+    BadId, CallerId, ChannelId, Denied, DestinationId, InviteId, OperatorId, ShowId, SlotId,
+};
 
 use super::invalid;
 
@@ -18,6 +20,14 @@ pub fn invite(show: &ShowId, id: &InviteId) -> String {
 
 pub fn slot(id: &SlotId) -> String {
     format!("slots/{id}")
+}
+
+pub fn channel(id: &ChannelId) -> String {
+    format!("channels/{id}")
+}
+
+pub fn destination(channel: &ChannelId, id: &DestinationId) -> String {
+    format!("channels/{channel}/destinations/{id}")
 }
 
 pub fn operator(id: &OperatorId) -> String {
@@ -59,6 +69,24 @@ pub fn parse_slot(field: &str, name: &str) -> Result<SlotId, Denied> {
     match parts(name).as_slice() {
         ["slots", id] => id_of(field, id, SlotId::new),
         _ => Err(malformed(field, name, "a name like slots/1")),
+    }
+}
+
+pub fn parse_channel(field: &str, name: &str) -> Result<ChannelId, Denied> {
+    match parts(name).as_slice() {
+        ["channels", id] => id_of(field, id, ChannelId::new),
+        _ => Err(malformed(field, name, "a name like channels/radio")),
+    }
+}
+
+pub fn parse_destination(field: &str, name: &str) -> Result<(ChannelId, DestinationId), Denied> {
+    let form = "a name like channels/radio/destinations/youtube";
+    match parts(name).as_slice() {
+        ["channels", channel, "destinations", id] => Ok((
+            id_of(field, channel, ChannelId::new)?,
+            id_of(field, id, DestinationId::new)?,
+        )),
+        _ => Err(malformed(field, name, form)),
     }
 }
 
@@ -128,6 +156,13 @@ mod tests {
         assert_eq!(parse_caller("name", "shows/-/callers/c7"), Ok((None, c7)));
         let one = SlotId::new("1").unwrap();
         assert_eq!(parse_slot("name", &slot(&one)), Ok(one));
+        let radio = ChannelId::new("radio").unwrap();
+        assert_eq!(parse_channel("name", &channel(&radio)), Ok(radio.clone()));
+        let tube = DestinationId::new("youtube").unwrap();
+        assert_eq!(
+            parse_destination("name", &destination(&radio, &tube)),
+            Ok((radio, tube))
+        );
         let anna = OperatorId::new("anna").unwrap();
         assert_eq!(parse_operator("name", &operator(&anna)), Ok(anna));
     }
@@ -165,6 +200,14 @@ mod tests {
             "callers/c7",
         ] {
             assert!(parse_caller("name", bad).is_err(), "{bad}");
+        }
+        for bad in [
+            "channels/radio",
+            "channels/-/destinations/youtube",
+            "channels/radio/destinations/",
+            "channels/radio/destinations/a/b",
+        ] {
+            assert!(parse_destination("name", bad).is_err(), "{bad}");
         }
         let long = "x".repeat(100_000);
         assert!(parse_slot("name", &long).unwrap_err().to_string().len() < 200);

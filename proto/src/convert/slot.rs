@@ -183,14 +183,14 @@ fn parse_idle(wire: &v1::IdleSource) -> Result<IdleSource, Denied> {
     }
 }
 
-fn encoder(encoder: VideoEncoder) -> v1::VideoEncoder {
+pub(super) fn encoder(encoder: VideoEncoder) -> v1::VideoEncoder {
     match encoder {
         VideoEncoder::X264 => v1::VideoEncoder::X264,
         VideoEncoder::Openh264 => v1::VideoEncoder::Openh264,
     }
 }
 
-fn parse_encoder(wire: i32) -> Result<VideoEncoder, Denied> {
+pub(super) fn parse_encoder(wire: i32) -> Result<VideoEncoder, Denied> {
     match v1::VideoEncoder::try_from(wire) {
         Ok(v1::VideoEncoder::X264) => Ok(VideoEncoder::X264),
         Ok(v1::VideoEncoder::Openh264) => Ok(VideoEncoder::Openh264),

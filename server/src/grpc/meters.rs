@@ -165,9 +165,30 @@ fn read(readings: &Readings, state: &State, at_ms: i64) -> v1::WatchMetersRespon
             fps: meter.fps,
         })
     });
+    let channels = readings.channels.iter().map(|(id, meter)| {
+        let destinations = meter.destinations.iter();
+        v1::ChannelMeters {
+            name: names::channel(id),
+            live_rate_kbps: meter.live_rate_kbps,
+            output_rate_kbps: meter.output_rate_kbps,
+            late_frames: meter.late_frames,
+            monitor_clients: meter.monitor_clients,
+            prepared_percent: meter.prepared_percent,
+            destinations: destinations
+                .map(|(to, meter)| v1::DestinationMeters {
+                    name: names::destination(id, to),
+                    rate_kbps: meter.rate_kbps,
+                    dropped_frames: meter.dropped_frames,
+                    sent_bytes: meter.sent_bytes,
+                    retry_in_s: meter.retry_in_s,
+                })
+                .collect(),
+        }
+    });
     v1::WatchMetersResponse {
         slots: slots.collect(),
         callers: callers.collect(),
+        channels: channels.collect(),
         at_ms,
     }
 }

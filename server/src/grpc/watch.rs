@@ -346,6 +346,17 @@ fn resource(
                 found.unwrap_or_else(|| Resource::Deleted(names::slot(id))),
             )
         }
+        // Channels belong to no show.
+        Key::Channel(id) => {
+            let found = state
+                .channels
+                .get(id)
+                .map(|channel| Resource::Channel(convert::channel::channel(channel)));
+            (
+                None,
+                found.unwrap_or_else(|| Resource::Deleted(names::channel(id))),
+            )
+        }
         Key::Operator(id) => {
             let found = state
                 .operators
@@ -392,7 +403,12 @@ fn parts(state: &State, show: Option<&ShowId>) -> VecDeque<v1::WatchResponse> {
         room(&mut part, wire.encoded_len());
         part.slots.push(wire);
     }
-    // Operators belong to no show.
+    // Channels and operators belong to no show.
+    for found in state.channels.values().filter(|_| show.is_none()) {
+        let wire = convert::channel::channel(found);
+        room(&mut part, wire.encoded_len());
+        part.channels.push(wire);
+    }
     for found in state.operators.values().filter(|_| show.is_none()) {
         let wire = convert::operator::operator(found);
         room(&mut part, wire.encoded_len());
