@@ -360,6 +360,8 @@ fn name(target: &Target) -> String {
         Target::Invite(id) => id.to_string(),
         Target::Caller(id) => id.to_string(),
         Target::Slot(id) => id.to_string(),
+        Target::Channel(id) => id.to_string(),
+        Target::Destination(channel, id) => format!("{channel}/{id}"),
         Target::Operator(id) => id.to_string(),
     }
 }

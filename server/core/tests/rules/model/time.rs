@@ -45,6 +45,7 @@ impl Model {
                     self.worker(slot, true, showing);
                 }
             }
+            other => panic!("the model does not know {other:?}"),
         }
     }
 
