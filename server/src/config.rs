@@ -27,7 +27,9 @@ pub enum ConfigError {
 }
 
 /// The tables of the file; an environment variable `BOOTH_<TABLE>_<KEY>` belongs to one of them.
-const TABLES: [&str; 7] = ["data", "grpc", "http", "rtc", "slots", "workers", "log"];
+const TABLES: [&str; 9] = [
+    "data", "grpc", "http", "rtc", "rtmp", "slots", "channels", "workers", "log",
+];
 
 impl Config {
     /// File, then environment, then `--set`: later ones win.
@@ -87,8 +89,23 @@ impl Config {
         if self.slots.first_port == 0 {
             return bad("slots.first_port", "a port from 1 to 65535".into());
         }
+        if self.channels.first_srt_port == 0 {
+            return bad("channels.first_srt_port", "a port from 1 to 65535".into());
+        }
         if self.http.tls_cert.is_some() != self.http.tls_key.is_some() {
             return bad("http.tls_cert", "tls_cert and tls_key go together".into());
+        }
+        if self.rtmp.tls_cert.is_some() != self.rtmp.tls_key.is_some() {
+            return bad("rtmp.tls_cert", "tls_cert and tls_key go together".into());
+        }
+        if self.rtmp.tls_listen.is_some() && self.rtmp_tls().is_none() {
+            return bad(
+                "rtmp.tls_listen",
+                "needs rtmp.tls_cert and rtmp.tls_key, or those of http".into(),
+            );
+        }
+        if !(1..=1_000).contains(&self.rtmp.connections_per_address) {
+            return bad("rtmp.connections_per_address", "from 1 to 1000".into());
         }
         if let Some(url) = &self.http.public_url
             && !(url.starts_with("http://") || url.starts_with("https://"))
@@ -103,6 +120,43 @@ impl Config {
         }
         Ok(())
     }
+}
+
+impl Config {
+    /// Certificate and key of the RTMPS listener; `None` where there is none.
+    pub fn rtmp_tls(&self) -> Option<(&Path, &Path)> {
+        let own = self
+            .rtmp
+            .tls_cert
+            .as_deref()
+            .zip(self.rtmp.tls_key.as_deref());
+        let doors = || {
+            self.http
+                .tls_cert
+                .as_deref()
+                .zip(self.http.tls_key.as_deref())
+        };
+        own.or_else(doors)
+    }
+
+    /// Whether anybody may publish by RTMP or RTMPS.
+    pub fn takes_rtmp(&self) -> bool {
+        self.rtmp.listen.is_some() || self.rtmp.tls_listen.is_some()
+    }
+}
+
+/// An address, or empty for none.
+fn listener<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let bad = |_| {
+        serde::de::Error::custom(format!(
+            "{text:?} is not an address and port like 0.0.0.0:1935, nor empty for none"
+        ))
+    };
+    text.parse().map(Some).map_err(bad)
 }
 
 impl RtcConfig {
@@ -172,7 +226,9 @@ pub struct Config {
     pub grpc: GrpcConfig,
     pub http: HttpConfig,
     pub rtc: RtcConfig,
+    pub rtmp: RtmpConfig,
     pub slots: SlotsConfig,
+    pub channels: ChannelsConfig,
     pub workers: WorkersConfig,
     pub log: LogConfig,
 }
@@ -252,6 +308,32 @@ pub struct SlotsConfig {
     pub bind: std::net::IpAddr,
 }
 
+/// The RTMP server of all channels.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RtmpConfig {
+    /// Empty for none.
+    #[serde(deserialize_with = "listener")]
+    pub listen: Option<SocketAddr>,
+    /// RTMPS; empty for none.
+    #[serde(deserialize_with = "listener")]
+    pub tls_listen: Option<SocketAddr>,
+    /// Default: those of `http`.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Most connections of one address at a time.
+    pub connections_per_address: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChannelsConfig {
+    /// An SRT input or monitor without a port of its own takes the next free one from here.
+    pub first_srt_port: u16,
+    /// Address SRT inputs and monitors listen on.
+    pub bind: std::net::IpAddr,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkersConfig {
@@ -321,6 +403,27 @@ impl Default for SlotsConfig {
     fn default() -> Self {
         Self {
             first_port: 9001,
+            bind: std::net::IpAddr::from([0, 0, 0, 0]),
+        }
+    }
+}
+
+impl Default for RtmpConfig {
+    fn default() -> Self {
+        Self {
+            listen: Some(SocketAddr::from(([0, 0, 0, 0], 1935))),
+            tls_listen: None,
+            tls_cert: None,
+            tls_key: None,
+            connections_per_address: 8,
+        }
+    }
+}
+
+impl Default for ChannelsConfig {
+    fn default() -> Self {
+        Self {
+            first_srt_port: 9100,
             bind: std::net::IpAddr::from([0, 0, 0, 0]),
         }
     }
@@ -422,5 +525,32 @@ mod tests {
         assert!(error.contains("key=value"), "{error}");
         let error = load(None, &[], &["rtc.udp_ports=9-1"]).unwrap_err();
         assert!(error.contains("rtc.udp_ports"), "{error}");
+        let error = load(None, &[], &["rtmp.listen=here"]).unwrap_err();
+        assert!(
+            error.contains("rtmp.listen=here") && error.contains("1935"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn rtmp_is_switched_off_by_an_empty_address_and_rtmps_needs_a_certificate() {
+        let config = load(None, &[], &[]).unwrap();
+        assert_eq!(config.rtmp.listen.unwrap().port(), 1935);
+        assert!(config.takes_rtmp());
+        let config = load(None, &[("BOOTH_RTMP_LISTEN", "")], &[]).unwrap();
+        assert!(!config.takes_rtmp());
+        let error = load(None, &[], &["rtmp.tls_listen=0.0.0.0:1936"]).unwrap_err();
+        assert!(error.contains("rtmp.tls_cert"), "{error}");
+        let tls = [
+            "rtmp.tls_listen=0.0.0.0:1936",
+            "http.tls_cert=door.pem",
+            "http.tls_key=door.key",
+        ];
+        // Laid over one by one: the pair is looked at when all are there.
+        let config = load(None, &[], &tls).unwrap();
+        assert_eq!(
+            config.rtmp_tls(),
+            Some((Path::new("door.pem"), Path::new("door.key")))
+        );
     }
 }

@@ -131,6 +131,24 @@ pub fn slot_passphrase_context(slot: &booth_core::SlotId) -> String {
     format!("slots/{slot}/passphrase")
 }
 
+/// The name a channel's live key is sealed under.
+pub fn channel_key_context(channel: &booth_core::ChannelId) -> String {
+    format!("channels/{channel}/key")
+}
+
+/// The name the passphrase of a channel's SRT input is sealed under.
+pub fn channel_passphrase_context(channel: &booth_core::ChannelId) -> String {
+    format!("channels/{channel}/srt-passphrase")
+}
+
+/// The name a destination's stream key or passphrase is sealed under.
+pub fn destination_key_context(
+    channel: &booth_core::ChannelId,
+    destination: &booth_core::DestinationId,
+) -> String {
+    format!("channels/{channel}/destinations/{destination}/key")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
