@@ -12,6 +12,7 @@ pub mod director;
 pub mod grpc;
 pub mod http;
 pub mod meters;
+pub mod probe;
 pub mod reconcile;
 pub mod relay;
 pub mod rtc;

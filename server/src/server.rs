@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use booth_core::ChannelId;
+use booth_proto::worker::DrillReport;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -10,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::director::Director;
 use crate::meters::Meters;
+use crate::probe::Probe;
 use crate::relay::Hub;
 use crate::secrets::Keyring;
 
@@ -24,6 +27,35 @@ pub struct Rooms {
     pub hub: Hub,
     pub keys: Arc<Keyring>,
     pub system: Arc<dyn SystemView>,
+    pub probe: Arc<dyn Probe>,
+    pub drills: Arc<dyn Drills>,
+}
+
+/// Rehearsals of channels on shadow outputs, by workers of their own.
+#[tonic::async_trait]
+pub trait Drills: Send + Sync + std::fmt::Debug {
+    /// Begins one; the last report has `done` or `error` set. Dropping the receiver ends it.
+    async fn start(&self, channel: &ChannelId) -> Result<mpsc::Receiver<DrillReport>, DrillError>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DrillError {
+    /// One at a time for each channel.
+    #[error("a rehearsal of this channel is running already: wait for its end")]
+    Running,
+    #[error("the rehearsal could not begin: {0}")]
+    Failed(String),
+}
+
+/// Where no worker can be had.
+#[derive(Debug, Clone, Copy)]
+pub struct NoDrills;
+
+#[tonic::async_trait]
+impl Drills for NoDrills {
+    async fn start(&self, _: &ChannelId) -> Result<mpsc::Receiver<DrillReport>, DrillError> {
+        Err(DrillError::Failed("this server starts no workers".into()))
+    }
 }
 
 /// What the API may know of the server itself.

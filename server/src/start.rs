@@ -118,6 +118,7 @@ impl Server {
             },
             orphan_timeout: Duration::from_secs(config.workers.orphan_timeout_s),
         };
+        let probe_binary = places.binary.clone();
         let supervisor = Supervisor::new(places);
         let socket = supervisor.bind().map_err(|source| StartError::File {
             what: "workers' socket in",
@@ -161,6 +162,8 @@ impl Server {
             hub,
             keys,
             system,
+            probe: Arc::new(crate::probe::Children::new(probe_binary)),
+            drills: Arc::new(crate::server::NoDrills),
         };
         let rtc = rtc::Rtc::new(&rooms)?;
         // Only now, when nothing can fail any more, are workers started.

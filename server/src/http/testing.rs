@@ -95,6 +95,8 @@ impl Site {
             hub: Hub::default(),
             keys: Arc::new(Keyring::new(&[7; 32]).unwrap()),
             system: Arc::new(Well),
+            probe: Arc::new(crate::probe::Children::new("boothd".into())),
+            drills: Arc::new(crate::server::NoDrills),
         };
         let rtc = match engine {
             Some(engine) => Rtc::with_engine(&rooms, engine),

@@ -111,6 +111,8 @@ impl Booth {
             hub: Hub::default(),
             keys: Arc::new(Keyring::new(&[7; 32]).unwrap()),
             system: Arc::new(NoWorkers),
+            probe: Arc::new(crate::probe::Children::new("boothd".into())),
+            drills: Arc::new(crate::server::NoDrills),
         };
         for command in State::initial(Some(token_hash(ADMIN)), &[9001, 9002]) {
             rooms
