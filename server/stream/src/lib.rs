@@ -7,6 +7,12 @@
 //!  prepared loop file ─▶ loops ────────────────────────┘
 //! ```
 
+pub mod loopfile;
+mod loops;
+mod policy;
 mod unit;
+pub mod wire;
 
+pub use loops::*;
+pub use policy::*;
 pub use unit::*;
