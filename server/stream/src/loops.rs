@@ -1,5 +1,6 @@
-//! What plays while there is no live input: a prepared file that is played again and again. The bytes stay where they
-//! are; only the index is in memory. Read by [`crate::Playout`], implemented by the loop file and by tests.
+//! What plays while there is no live input: a prepared file that is played again and again. Bytes and index stay where
+//! they are, and what is asked for is read. Read by [`crate::Playout`], implemented by the loop file
+//! ([`crate::loopfile::LoopFile`]) and by tests.
 
 use std::sync::Arc;
 
@@ -22,13 +23,24 @@ pub struct LoopUnit {
 
 /// One picture and one sound track that end together and begin again without a seam: the first video unit is an IDR at
 /// `pts` 0, the last one ends at `duration`, and audio starts within one AAC frame of 0.
+///
+/// There is no slice of all units on purpose: 10 hours are 2.8 million of them, and a channel has 30 MB in all. Units
+/// that are asked for one after the other, in either direction, cost a read of the file every hundred or so; two places
+/// (a cursor per track) can be followed at a time.
 pub trait LoopSource: Send + Sync {
     fn video(&self) -> &Arc<VideoConfig>;
     fn audio(&self) -> &Arc<AudioConfig>;
     /// Of one pass: the sum of its pictures.
     fn duration(&self) -> Nanos;
-    /// In order of decoding within each track.
-    fn units(&self) -> &[LoopUnit];
+    /// Units of one pass, both tracks; at least one.
+    fn count(&self) -> usize;
+    /// Unit `index` in order of decoding: DTS never fall over both tracks, and rise within each. None past the end, or
+    /// when the file cannot be read any more.
+    fn unit(&self, index: usize) -> Option<LoopUnit>;
     /// The bytes of unit `index`; none when they cannot be read any more.
     fn read(&self, index: usize) -> Option<Bytes>;
+    /// The last IDR shown at `pts` or before, else the first.
+    fn key_before(&self, pts: Nanos) -> Option<usize>;
+    /// Hint, about once a second: unit `index` is next, and the seconds after it should be in memory when they are due.
+    fn ahead(&self, _index: usize) {}
 }
