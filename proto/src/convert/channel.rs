@@ -1,17 +1,21 @@
-//! Channels: what the wire shows of them (never a key), and settings of which a request sets some.
+//! Channels as the wire shows them: never a key.
+
+mod settings;
 
 use booth_core::{
-    Channel, ChannelAlert, ChannelMode, ChannelSettings, ChannelShowing, FailoverPolicy, Force,
-    LiveFormat, LiveState, Prepared, PublishProtocol, Publisher, SwitchCause, WorkerState,
+    Channel, ChannelAlert, ChannelShowing, Denied, Force, LiveFormat, LiveState, Prepared,
+    PublishProtocol, Publisher, SwitchCause, WorkerState,
 };
 
-use super::{destination, names, slot, time};
+pub use settings::{Made, backup_files, check_files, patched, slate_path};
+
+use super::{destination, invalid, names, time};
 use crate::v1;
 
 pub fn channel(channel: &Channel) -> v1::Channel {
     v1::Channel {
         name: names::channel(&channel.id),
-        settings: Some(settings(&channel.settings)),
+        settings: Some(settings::settings(&channel.settings)),
         running: channel.running,
         force: force(channel.force).into(),
         showing: showing(channel.showing).into(),
@@ -151,68 +155,13 @@ pub fn cause_text(cause: SwitchCause) -> &'static str {
     }
 }
 
-/// Never the passphrase, only whether there is one.
-fn settings(settings: &ChannelSettings) -> v1::ChannelSettings {
-    let video = &settings.video;
-    v1::ChannelSettings {
-        title: Some(settings.title.to_string()),
-        mode: Some(
-            match settings.mode {
-                ChannelMode::Copy => v1::channel_settings::Mode::Copy,
-                ChannelMode::Transcode => v1::channel_settings::Mode::Transcode,
-            }
-            .into(),
-        ),
-        width: Some(video.width),
-        height: Some(video.height),
-        fps: Some(video.fps),
-        video_bitrate_kbps: Some(video.bitrate_kbps),
-        audio_bitrate_kbps: Some(settings.audio_bitrate_kbps),
-        encoder: Some(slot::encoder(video.encoder).into()),
-        preset: Some(video.preset.clone()),
-        backup: Some(v1::Backup {
-            files: settings
-                .backup
-                .as_ref()
-                .map(|backup| backup.files.clone())
-                .unwrap_or_default(),
-        }),
-        slate: Some(settings.slate.clone().unwrap_or_default()),
-        policy: Some(policy(&settings.policy)),
-        srt_input: settings.srt_input.as_ref().map(|input| v1::SrtInput {
-            enabled: Some(true),
-            port: Some(u32::from(input.port)),
-            latency_ms: Some(input.latency_ms),
-            stream_id: Some(input.stream_id.clone().unwrap_or_default()),
-            passphrase: None,
-            has_passphrase: Some(input.passphrase.is_some()),
-        }),
-        monitor_port: Some(settings.monitor_port.map_or(0, u32::from)),
-        hls: Some(settings.hls),
-    }
-}
-
-fn policy(policy: &FailoverPolicy) -> v1::FailoverPolicy {
-    use booth_core::BackupStart;
-    v1::FailoverPolicy {
-        stable_ms: Some(policy.stable_ms),
-        lost_ms: Some(policy.lost_ms),
-        delay_ms: Some(policy.delay_ms),
-        stable_max_ms: Some(policy.stable_max_ms),
-        frozen_ms: Some(policy.frozen_ms),
-        black_ms: Some(policy.black_ms),
-        silent_ms: Some(policy.silent_ms),
-        takeover_ms: Some(policy.takeover_ms),
-        backup_start: Some(
-            match policy.backup_start {
-                BackupStart::Beginning => v1::failover_policy::BackupStart::Beginning,
-                BackupStart::Resume => v1::failover_policy::BackupStart::Resume,
-                BackupStart::Running => v1::failover_policy::BackupStart::Running,
-            }
-            .into(),
-        ),
-        fade_ms: Some(policy.fade_ms),
-        alert_backup_ms: Some(policy.alert_backup_ms),
-        alert_destination_ms: Some(policy.alert_destination_ms),
+pub fn parse_force(field: &str, wire: i32) -> Result<Force, Denied> {
+    match v1::channel::Force::try_from(wire) {
+        Ok(v1::channel::Force::Auto) => Ok(Force::Auto),
+        Ok(v1::channel::Force::Live) => Ok(Force::Live),
+        Ok(v1::channel::Force::Backup) => Ok(Force::Backup),
+        Ok(v1::channel::Force::Unspecified) | Err(_) => {
+            Err(invalid(field, "FORCE_AUTO, FORCE_LIVE or FORCE_BACKUP"))
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! Events of the journal as watchers see them: a type, a resource, and one line for people.
 
 use booth_core::{
-    Actor, CallerId, CallerState, EndReason, Event, InviteId, ReleaseCause, ShowId, Showing,
-    SlotOutput, State, Transition, WorkerState,
+    Actor, CallerId, CallerState, ChannelAlert, ChannelShowing, DestinationState, EndReason, Event,
+    Force, InviteId, LiveState, Prepared, ReleaseCause, ShowId, Showing, SlotOutput, State,
+    Transition, WorkerState,
 };
 
+use super::channel::{cause_text, protocol};
 use super::names;
 use crate::v1;
 
@@ -44,7 +46,7 @@ impl Lookup<'_> {
     }
 }
 
-/// The show an event belongs to; `None` for what belongs to none (operators).
+/// The show an event belongs to; `None` for what belongs to none (channels, operators).
 pub fn show_of(event: &Event, lookup: Lookup<'_>) -> Option<ShowId> {
     match event {
         Event::ShowCreated { id, .. }
@@ -76,7 +78,28 @@ pub fn show_of(event: &Event, lookup: Lookup<'_>) -> Option<ShowId> {
         Event::OperatorCreated { .. }
         | Event::OperatorTokenAdded { .. }
         | Event::OperatorRevoked { .. } => None,
-        _ => None,
+        // Channels belong to no show.
+        Event::ChannelCreated { .. }
+        | Event::ChannelUpdated { .. }
+        | Event::ChannelDeleted { .. }
+        | Event::ChannelStarted { .. }
+        | Event::ChannelStopped { .. }
+        | Event::ChannelForced { .. }
+        | Event::ChannelKeyRotated { .. }
+        | Event::ChannelKeyRevealed { .. }
+        | Event::ChannelWorker { .. }
+        | Event::ChannelSwitched { .. }
+        | Event::ChannelLive { .. }
+        | Event::PublisherConnected { .. }
+        | Event::PublisherDisconnected { .. }
+        | Event::ChannelPrepared { .. }
+        | Event::ChannelAlertRaised { .. }
+        | Event::ChannelAlertCleared { .. }
+        | Event::DestinationAdded { .. }
+        | Event::DestinationUpdated { .. }
+        | Event::DestinationEnabled { .. }
+        | Event::DestinationRemoved { .. }
+        | Event::DestinationState { .. } => None,
     }
 }
 
@@ -129,7 +152,44 @@ fn head(event: &Event, lookup: Lookup<'_>) -> (&'static str, String) {
         Event::OperatorCreated { id, .. } => ("OPERATOR_CREATED", names::operator(id)),
         Event::OperatorTokenAdded { id, .. } => ("OPERATOR_TOKEN_ADDED", names::operator(id)),
         Event::OperatorRevoked { id } => ("OPERATOR_REVOKED", names::operator(id)),
-        _ => ("CHANNEL", String::new()),
+        Event::ChannelCreated { id, .. } => ("CHANNEL_CREATED", names::channel(id)),
+        Event::ChannelUpdated { id, .. } => ("CHANNEL_UPDATED", names::channel(id)),
+        Event::ChannelDeleted { id, .. } => ("CHANNEL_DELETED", names::channel(id)),
+        Event::ChannelStarted { id, .. } => ("CHANNEL_STARTED", names::channel(id)),
+        Event::ChannelStopped { id, .. } => ("CHANNEL_STOPPED", names::channel(id)),
+        Event::ChannelForced { id, .. } => ("CHANNEL_FORCED", names::channel(id)),
+        Event::ChannelKeyRotated { id, .. } => ("CHANNEL_KEY_ROTATED", names::channel(id)),
+        Event::ChannelKeyRevealed { id, .. } => ("CHANNEL_KEY_REVEALED", names::channel(id)),
+        Event::ChannelWorker { id, .. } => ("CHANNEL_WORKER", names::channel(id)),
+        Event::ChannelSwitched { id, .. } => ("CHANNEL_SWITCHED", names::channel(id)),
+        Event::ChannelLive { id, .. } => ("CHANNEL_LIVE", names::channel(id)),
+        Event::PublisherConnected { id, .. } => ("PUBLISHER_CONNECTED", names::channel(id)),
+        Event::PublisherDisconnected { id, .. } => ("PUBLISHER_DISCONNECTED", names::channel(id)),
+        Event::ChannelPrepared { id, .. } => ("CHANNEL_PREPARED", names::channel(id)),
+        Event::ChannelAlertRaised { id, .. } => ("CHANNEL_ALERT_RAISED", names::channel(id)),
+        Event::ChannelAlertCleared { id, .. } => ("CHANNEL_ALERT_CLEARED", names::channel(id)),
+        Event::DestinationAdded { channel, id, .. } => {
+            ("DESTINATION_ADDED", names::destination(channel, id))
+        }
+        Event::DestinationUpdated { channel, id, .. } => {
+            ("DESTINATION_UPDATED", names::destination(channel, id))
+        }
+        Event::DestinationEnabled {
+            channel,
+            id,
+            enabled: true,
+        } => ("DESTINATION_ENABLED", names::destination(channel, id)),
+        Event::DestinationEnabled {
+            channel,
+            id,
+            enabled: false,
+        } => ("DESTINATION_DISABLED", names::destination(channel, id)),
+        Event::DestinationRemoved { channel, id, .. } => {
+            ("DESTINATION_REMOVED", names::destination(channel, id))
+        }
+        Event::DestinationState { channel, id, .. } => {
+            ("DESTINATION_STATE", names::destination(channel, id))
+        }
     }
 }
 
@@ -235,7 +295,142 @@ fn say(event: &Event, lookup: Lookup<'_>) -> String {
         }
         Event::OperatorTokenAdded { id, .. } => format!("one more token for operator {id}"),
         Event::OperatorRevoked { id } => format!("operator {id} removed"),
-        _ => String::new(),
+        Event::ChannelCreated { id, .. } => format!("channel {id} created"),
+        Event::ChannelUpdated { id, .. } => format!("channel {id} changed"),
+        Event::ChannelDeleted { id } => format!("channel {id} deleted"),
+        Event::ChannelStarted { id } => format!("channel {id} started"),
+        Event::ChannelStopped { id } => format!("channel {id} stopped"),
+        Event::ChannelForced { id, force } => match force {
+            Force::Auto => format!("channel {id} chooses its source by itself"),
+            Force::Live => format!("channel {id} is held on its live input"),
+            Force::Backup => format!("channel {id} is held on its backup"),
+        },
+        Event::ChannelKeyRotated { id, .. } => format!("channel {id} has a new live key"),
+        Event::ChannelKeyRevealed { id, destination } => match destination {
+            None => format!("live key of channel {id} shown"),
+            Some(to) => format!("key of destination {to} of channel {id} shown"),
+        },
+        Event::ChannelWorker { id, worker } => match worker {
+            WorkerState::Up => format!("worker of channel {id} is up"),
+            WorkerState::Down => format!("worker of channel {id} is down"),
+        },
+        Event::ChannelSwitched {
+            id,
+            from,
+            to,
+            cause,
+            gap_ms,
+            before_ms,
+        } => {
+            let now = match to {
+                ChannelShowing::Off => "is off",
+                ChannelShowing::Live => "shows its live input",
+                ChannelShowing::Backup => "shows its backup",
+                ChannelShowing::Slate => "shows its slate",
+            };
+            let why = cause_text(*cause);
+            let before = match from {
+                ChannelShowing::Off => return format!("channel {id} {now}: {why}"),
+                ChannelShowing::Live => "live",
+                ChannelShowing::Backup => "backup",
+                ChannelShowing::Slate => "slate",
+            };
+            let was = format!("{before} was on for {}", span(*before_ms));
+            match to {
+                // What ends has no gap.
+                ChannelShowing::Off => format!("channel {id} {now}: {why} ({was})"),
+                _ => format!("channel {id} {now}: {why} (gap {gap_ms} ms, {was})"),
+            }
+        }
+        Event::ChannelLive { id, live, format } => match (live, format) {
+            (LiveState::Absent, _) => format!("live input of channel {id} is gone"),
+            (LiveState::Settling, _) => format!("live input of channel {id} arrives"),
+            (LiveState::Stable, None) => format!("live input of channel {id} is stable"),
+            (LiveState::Stable, Some(format)) => {
+                let sound = match format.audio.as_str() {
+                    "" => "no sound",
+                    audio => audio,
+                };
+                format!(
+                    "live input of channel {id} is stable: {} {}x{}, {sound}",
+                    format.video, format.width, format.height
+                )
+            }
+            (LiveState::Lost { cause }, _) => {
+                format!("live input of channel {id} is lost: {}", cause_text(*cause))
+            }
+        },
+        Event::PublisherConnected { id, publisher } => {
+            let by = protocol(publisher.protocol).to_uppercase();
+            match publisher.agent.as_str() {
+                "" => format!("channel {id} is fed by {} ({by})", publisher.peer),
+                agent => format!("channel {id} is fed by {} ({by}, {agent})", publisher.peer),
+            }
+        }
+        Event::PublisherDisconnected { id, reason, .. } => match reason.as_str() {
+            "" => format!("publisher of channel {id} is gone"),
+            reason => format!("publisher of channel {id} is gone ({reason})"),
+        },
+        Event::ChannelPrepared { id, prepared } => match prepared {
+            Prepared::Ready { duration_ms: 0, .. } => format!("slate of channel {id} is ready"),
+            Prepared::Ready { duration_ms, .. } => {
+                format!("backup of channel {id} is ready ({})", span(*duration_ms))
+            }
+            Prepared::Failed { reason, .. } => {
+                format!("backup of channel {id} cannot be used: {reason}")
+            }
+        },
+        Event::ChannelAlertRaised { id, alert } => match alert {
+            ChannelAlert::OnBackup => {
+                format!("alert: channel {id} has been without its live input for a long time")
+            }
+            ChannelAlert::DestinationDown(to) => {
+                format!("alert: destination {to} of channel {id} is down")
+            }
+        },
+        Event::ChannelAlertCleared { id, alert } => match alert {
+            ChannelAlert::OnBackup => {
+                format!("alert over: channel {id} is no longer without its live input")
+            }
+            ChannelAlert::DestinationDown(to) => {
+                format!("alert over: destination {to} of channel {id} is no longer down")
+            }
+        },
+        Event::DestinationAdded { channel, id, .. } => {
+            format!("destination {id} added to channel {channel}")
+        }
+        Event::DestinationUpdated { channel, id, .. } => {
+            format!("destination {id} of channel {channel} changed")
+        }
+        Event::DestinationEnabled {
+            channel,
+            id,
+            enabled,
+        } => {
+            let now = if *enabled { "enabled" } else { "disabled" };
+            format!("destination {id} of channel {channel} {now}")
+        }
+        Event::DestinationRemoved { channel, id } => {
+            format!("destination {id} of channel {channel} removed")
+        }
+        Event::DestinationState {
+            channel,
+            id,
+            state,
+            error,
+        } => {
+            let now = match state {
+                DestinationState::Idle => "is idle",
+                DestinationState::Connecting => "connects",
+                DestinationState::Live => "is live",
+                DestinationState::Retrying => "is tried again",
+                DestinationState::Failed => "has failed",
+            };
+            match error.as_str() {
+                "" => format!("destination {id} of channel {channel} {now}"),
+                error => format!("destination {id} of channel {channel} {now}: {error}"),
+            }
+        }
     }
 }
 
@@ -261,3 +456,21 @@ fn faded(transition: Transition) -> String {
         Transition::Fade { ms } => format!(" with a fade of {ms} ms"),
     }
 }
+
+/// A span of time in its two largest units.
+fn span(ms: u64) -> String {
+    const S: u64 = 1_000;
+    const MIN: u64 = 60 * S;
+    const H: u64 = 60 * MIN;
+    const D: u64 = 24 * H;
+    match ms {
+        ..S => format!("{ms} ms"),
+        S..MIN => format!("{} s", ms / S),
+        MIN..H => format!("{} min {} s", ms / MIN, ms % MIN / S),
+        H..D => format!("{} h {} min", ms / H, ms % H / MIN),
+        D.. => format!("{} d {} h", ms / D, ms % D / H),
+    }
+}
+
+#[cfg(test)]
+mod tests;

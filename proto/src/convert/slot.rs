@@ -85,7 +85,9 @@ pub fn patched(
     match patch.passphrase.as_deref() {
         None => {}
         Some("") => new.passphrase = None,
-        Some(secret) => new.passphrase = Some(seal(passphrase(secret)?)?),
+        Some(secret) => {
+            new.passphrase = Some(seal(passphrase("settings.passphrase", secret)?)?);
+        }
     }
     if let Some(wire) = &patch.idle {
         new.idle = parse_idle(wire)?;
@@ -135,14 +137,14 @@ fn output(wire: &v1::slot_settings::Output) -> Result<SlotOutput, Denied> {
     }
 }
 
-fn passphrase(secret: &str) -> Result<&str, Denied> {
+pub(in crate::convert) fn passphrase<'a>(field: &str, secret: &'a str) -> Result<&'a str, Denied> {
     let length = PASSPHRASE_MIN..=PASSPHRASE_MAX;
     if length.contains(&secret.len()) && !secret.chars().any(char::is_control) {
         Ok(secret)
     } else {
         let why =
             format!("{PASSPHRASE_MIN} to {PASSPHRASE_MAX} printable characters, or empty for none");
-        Err(invalid("settings.passphrase", why))
+        Err(invalid(field, why))
     }
 }
 
@@ -183,14 +185,14 @@ fn parse_idle(wire: &v1::IdleSource) -> Result<IdleSource, Denied> {
     }
 }
 
-pub(super) fn encoder(encoder: VideoEncoder) -> v1::VideoEncoder {
+pub(in crate::convert) fn encoder(encoder: VideoEncoder) -> v1::VideoEncoder {
     match encoder {
         VideoEncoder::X264 => v1::VideoEncoder::X264,
         VideoEncoder::Openh264 => v1::VideoEncoder::Openh264,
     }
 }
 
-pub(super) fn parse_encoder(wire: i32) -> Result<VideoEncoder, Denied> {
+pub(in crate::convert) fn parse_encoder(wire: i32) -> Result<VideoEncoder, Denied> {
     match v1::VideoEncoder::try_from(wire) {
         Ok(v1::VideoEncoder::X264) => Ok(VideoEncoder::X264),
         Ok(v1::VideoEncoder::Openh264) => Ok(VideoEncoder::Openh264),
