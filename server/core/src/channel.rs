@@ -155,6 +155,32 @@ impl Default for ChannelSettings {
     }
 }
 
+impl ChannelSettings {
+    /// Ports it listens on.
+    pub fn ports(&self) -> impl Iterator<Item = u16> + use<> {
+        let input = self.srt_input.as_ref().map(|input| input.port);
+        input.into_iter().chain(self.monitor_port)
+    }
+
+    /// Names what the backup and the slate have to be brought to: settings with another key need other loops.
+    pub fn loop_key(&self) -> String {
+        let Self {
+            title: _,
+            mode,
+            video,
+            audio_bitrate_kbps,
+            backup,
+            slate,
+            policy: _,
+            srt_input: _,
+            monitor_port: _,
+            hls: _,
+        } = self;
+        let digest = crate::digest::fnv(&(mode, video, audio_bitrate_kbps, backup, slate));
+        format!("{digest:016x}")
+    }
+}
+
 /// What the output shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -254,7 +280,7 @@ pub struct LiveFormat {
 #[serde(rename_all = "snake_case")]
 pub enum Prepared {
     Ready {
-        /// Of which backup and format (see `key`).
+        /// Of which backup and format: [`ChannelSettings::loop_key`].
         key: String,
         /// Length of the backup's loop; 0 without one.
         duration_ms: u64,
@@ -293,19 +319,31 @@ pub struct Channel {
     pub force: Force,
     pub destinations: BTreeMap<DestinationId, Destination>,
 
+    /// While it is down with something still shown, all below is as last known (see [`WORKER_GRACE_MS`]).
     pub worker: WorkerState,
+    pub worker_since: Timestamp,
     pub showing: ChannelShowing,
     pub showing_since: Timestamp,
     pub cause: SwitchCause,
+    /// Since when it has been without the live input although it is running in AUTO.
+    pub off_live_since: Option<Timestamp>,
     pub publisher: Option<Publisher>,
     pub live: LiveState,
     pub live_since: Timestamp,
     pub live_format: Option<LiveFormat>,
+    /// What became of preparing the present settings; `None` while it is still being done.
     pub prepared: Option<Prepared>,
+    /// The last loops that came out well, by their key: they are played until there are others.
+    pub loops: Option<String>,
     pub alerts: BTreeSet<ChannelAlert>,
     pub created_at: Timestamp,
+    /// Changes of a destination move the destination's own revision only.
     pub revision: u64,
 }
+
+/// When boothd starts, workers are given this long to say what they show before they count as lost: a channel does not
+/// notice that boothd was away.
+pub const WORKER_GRACE_MS: u64 = 5_000;
 
 /// Most destinations of one channel.
 pub const DESTINATIONS_MAX: usize = 50;
@@ -357,8 +395,11 @@ pub struct Destination {
     pub enabled: bool,
     pub state: DestinationState,
     pub state_since: Timestamp,
+    /// Revision at which it was last set or enabled: another one is another try, also after FAILED.
+    pub attempt: u64,
     /// Since when it has not been LIVE although it should be.
     pub down_since: Option<Timestamp>,
+    /// Why it was not LIVE last; empty once it is LIVE again.
     pub last_error: Text,
     pub revision: u64,
 }

@@ -6,11 +6,14 @@
 mod air;
 mod caller;
 mod channel;
+mod channel_fact;
+mod destination;
 mod draft;
 mod effects;
 mod fact;
 mod join;
 mod operator;
+mod publisher;
 mod settings;
 mod show;
 mod slot;
@@ -30,7 +33,8 @@ pub enum Effect {
     ReconcileSlot(SlotId),
     /// The slot is gone: its worker has to end.
     RetireSlot(SlotId),
-    /// Wanted or observed state of the channel or one of its destinations changed.
+    /// What the channel's worker is told changed (settings, loops, destinations, who may publish), or its worker came or
+    /// went; also for a channel that is off, whose loops may have to be prepared.
     ReconcileChannel(ChannelId),
     /// The channel is gone or off: its worker has to end.
     RetireChannel(ChannelId),

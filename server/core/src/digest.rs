@@ -4,14 +4,17 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::{Actor, Command, Sealed, SlotOutput, SlotSettings};
+use crate::{
+    Actor, ChannelSettings, Command, DestinationSettings, Sealed, SlotOutput, SlotSettings,
+};
 
 impl Command {
     /// Digest of who asks for what: FNV-1a 64 over JSON, so that it is the same after a restart and with another
     /// compiler, and may stand in the journal.
     ///
     /// What the edge makes anew at every attempt is left out: ids and token hashes of what is created, an expiry counted
-    /// from now, the seal around a passphrase, the free port a new slot is given, the caller's own id on joining.
+    /// from now, the seal around a passphrase or a key, the free port that is chosen, what a backup's files are at the
+    /// moment, the caller's own id on joining.
     pub fn digest(&self, actor: &Actor) -> u64 {
         match self {
             Self::Invite {
@@ -40,6 +43,36 @@ impl Command {
             Self::UpdateSlot { id, settings } => {
                 fnv(&("update_slot", actor, id, unsealed(settings)))
             }
+            Self::CreateChannel {
+                id,
+                settings,
+                key: _,
+            } => fnv(&("create_channel", actor, id, channel(settings))),
+            Self::UpdateChannel { id, settings } => {
+                fnv(&("update_channel", actor, id, channel(settings)))
+            }
+            Self::RotateChannelKey { id, key: _ } => fnv(&("rotate_channel_key", actor, id)),
+            Self::Publish { channel, publisher } => {
+                let (protocol, peer) = (publisher.protocol, &publisher.peer);
+                fnv(&("publish", actor, channel, protocol, peer, &publisher.agent))
+            }
+            Self::AddDestination {
+                channel,
+                id,
+                settings,
+                enabled,
+            } => {
+                let settings = destination(settings);
+                fnv(&("add_destination", actor, channel, id, settings, enabled))
+            }
+            Self::UpdateDestination {
+                channel,
+                id,
+                settings,
+            } => {
+                let settings = destination(settings);
+                fnv(&("update_destination", actor, channel, id, settings))
+            }
             Self::CreateOperator {
                 id,
                 name,
@@ -55,10 +88,32 @@ impl Command {
 /// Whether there is a passphrase counts; a seal differs each time it is made.
 fn unsealed(settings: &SlotSettings) -> SlotSettings {
     let mut settings = settings.clone();
-    if let Some(passphrase) = &mut settings.passphrase {
-        *passphrase = Sealed(String::new());
+    unseal(&mut settings.passphrase);
+    settings
+}
+
+fn channel(settings: &ChannelSettings) -> ChannelSettings {
+    let mut settings = settings.clone();
+    if let Some(input) = &mut settings.srt_input {
+        input.port = 0;
+        unseal(&mut input.passphrase);
+    }
+    if let Some(backup) = &mut settings.backup {
+        backup.digest = String::new();
     }
     settings
+}
+
+fn destination(settings: &DestinationSettings) -> DestinationSettings {
+    let mut settings = settings.clone();
+    unseal(&mut settings.key);
+    settings
+}
+
+fn unseal(secret: &mut Option<Sealed>) {
+    if let Some(secret) = secret {
+        *secret = Sealed(String::new());
+    }
 }
 
 struct Fnv(u64);
@@ -75,7 +130,7 @@ impl io::Write for Fnv {
     }
 }
 
-fn fnv(value: &impl Serialize) -> u64 {
+pub(crate) fn fnv(value: &impl Serialize) -> u64 {
     let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
     // Neither the writer nor any of these types can fail; if one did, the digest would still be the same each time.
     let _ = serde_json::to_writer(&mut fnv, value);

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::{CallerState, Link, State, TOKENS_MAX};
+use crate::{
+    CallerState, Channel, ChannelAlert, ChannelShowing, DESTINATIONS_MAX, DestinationState, Link,
+    LiveState, State, TOKENS_MAX,
+};
 
 impl State {
     /// Names the first rule that is broken.
@@ -10,6 +13,10 @@ impl State {
         self.queues_hold_who_waits()?;
         self.slots_and_callers_agree()?;
         self.answers_are_in_order()?;
+        for (id, channel) in &self.channels {
+            ensure(channel.id == *id, || format!("channel {id} has another id"))?;
+            channel_is_sound(channel).map_err(|rule| format!("channel {id}: {rule}"))?;
+        }
         for (id, operator) in &self.operators {
             ensure(operator.id == *id, || {
                 format!("operator {id} has another id")
@@ -105,6 +112,39 @@ impl State {
         }
         Ok(())
     }
+}
+
+fn channel_is_sound(channel: &Channel) -> Result<(), String> {
+    let quiet = channel.showing == ChannelShowing::Off
+        && channel.live == LiveState::Absent
+        && channel.publisher.is_none()
+        && channel.alerts.is_empty();
+    ensure(channel.running || quiet, || "it is off and shows".into())?;
+    ensure(channel.destinations.len() <= DESTINATIONS_MAX, || {
+        "it has too many destinations".into()
+    })?;
+    for (id, destination) in &channel.destinations {
+        ensure(destination.id == *id, || {
+            format!("destination {id} has another id")
+        })?;
+        let wanted = channel.running && destination.enabled;
+        let up = destination.state == DestinationState::Live;
+        let right = destination.down_since.is_some() == (wanted && !up);
+        ensure(right, || format!("destination {id} is wrongly down"))?;
+        let idle = destination.state == DestinationState::Idle;
+        ensure(wanted || idle, || format!("destination {id} is not idle"))?;
+    }
+    for alert in &channel.alerts {
+        let caused = match alert {
+            ChannelAlert::OnBackup => channel.off_live_since.is_some(),
+            ChannelAlert::DestinationDown(id) => {
+                let destination = channel.destinations.get(id);
+                destination.is_some_and(|d| d.down_since.is_some())
+            }
+        };
+        ensure(caused, || format!("alert {alert:?} has no cause"))?;
+    }
+    Ok(())
 }
 
 fn ensure(holds: bool, rule: impl FnOnce() -> String) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //! `decide` turns an [`Input`] into a [`Decision`] (events and effects) or a [`Denied`]; [`State::fold`] applies the
 //! events. Only the director calls both; the ledger folds while it replays.
 
+mod alert;
 mod caller;
 mod channel;
 mod command;
@@ -15,6 +16,7 @@ mod ids;
 mod initial;
 mod invariants;
 mod operator;
+mod port;
 mod query;
 mod show;
 mod slot;
@@ -30,6 +32,7 @@ pub use denied::*;
 pub use event::*;
 pub use ids::*;
 pub use operator::*;
+pub use port::*;
 pub use show::*;
 pub use slot::*;
 pub use state::*;

@@ -73,7 +73,8 @@ impl State {
         self.waits().min_by_key(|(at, _)| *at)
     }
 
-    /// Everything that waits for time: at most one thing a caller, callers there is no room for, expired invites.
+    /// Everything that waits for time: at most one thing a caller, callers there is no room for, expired invites, alerts
+    /// of channels.
     pub(crate) fn waits(&self) -> impl Iterator<Item = (Timestamp, Due)> + '_ {
         let surplus = self.surplus_ended().into_iter();
         let forget = surplus.map(|caller| (caller.state_since, Due::Forget(caller.id.clone())));
@@ -84,7 +85,8 @@ impl State {
             let at = invite.expires_at?.plus(kept);
             Some((at, Due::ForgetInvite(invite.id.clone())))
         });
-        forget.chain(callers).chain(invites)
+        let channels = self.channels.values().flat_map(|channel| channel.waits());
+        forget.chain(callers).chain(invites).chain(channels)
     }
 
     /// What time does next to this caller.

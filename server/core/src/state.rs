@@ -82,6 +82,8 @@ pub enum Due {
     ForgetInvite(InviteId),
     /// An alert of the channel is to be raised.
     ChannelAlert(ChannelId, ChannelAlert),
+    /// The channel's worker has not come back since boothd started: what it showed last is not shown any more.
+    ChannelGone(ChannelId),
 }
 
 /// An ended caller stays visible for this long.

@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::{
-    Actor, Answered, Caller, CallerId, Decision, Denied, Effect, Event, Key, Meta, OperatorId,
-    Record, Show, ShowId, Slot, SlotId, State, Timestamp,
+    Actor, Answered, Caller, CallerId, Channel, ChannelId, Decision, Denied, Destination,
+    DestinationId, Effect, Event, Key, Meta, OperatorId, Record, Show, ShowId, Slot, SlotId, State,
+    Timestamp,
 };
 
 use super::effects;
@@ -85,6 +86,26 @@ impl<'a> Draft<'a> {
         slot.ok_or_else(|| Denied::SlotNotFound { slot: id.clone() })
     }
 
+    pub(super) fn channel(&self, id: &ChannelId) -> Result<Arc<Channel>, Denied> {
+        let channel = self.state().channels.get(id).cloned();
+        let unknown = || Denied::ChannelNotFound {
+            channel: id.clone(),
+        };
+        channel.ok_or_else(unknown)
+    }
+
+    pub(super) fn destination(
+        &self,
+        channel: &ChannelId,
+        id: &DestinationId,
+    ) -> Result<Destination, Denied> {
+        let destination = self.channel(channel)?.destinations.get(id).cloned();
+        destination.ok_or_else(|| Denied::DestinationNotFound {
+            channel: channel.clone(),
+            destination: id.clone(),
+        })
+    }
+
     /// Refuses when the addressed resource has changed after the revision its client saw.
     pub(super) fn fresh(&self, revision: u64) -> Result<(), Denied> {
         match self.expected {
@@ -104,7 +125,32 @@ impl<'a> Draft<'a> {
         self.finish_with(None)
     }
 
-    pub(super) fn finish_with(self, answered: Option<Answered>) -> Decision {
+    /// Alerts end with their cause, whatever ended it: no rule has to think of them.
+    fn clear_alerts(&mut self) {
+        let mut ended = Vec::new();
+        for key in &self.touched {
+            let Key::Channel(id) = key else {
+                continue;
+            };
+            let before = self.before.channels.get(id);
+            let after = self.state().channels.get(id);
+            for alert in before.into_iter().flat_map(|channel| &channel.alerts) {
+                let at = after.and_then(|channel| channel.alert_at(alert));
+                if at.is_none_or(|at| at > self.now) {
+                    ended.push(Event::ChannelAlertCleared {
+                        id: id.clone(),
+                        alert: alert.clone(),
+                    });
+                }
+            }
+        }
+        for event in ended {
+            self.emit(event);
+        }
+    }
+
+    pub(super) fn finish_with(mut self, answered: Option<Answered>) -> Decision {
+        self.clear_alerts();
         let mut wanted = match &self.after {
             Some(after) => effects::between(self.before, after, &self.touched),
             None => Vec::new(),

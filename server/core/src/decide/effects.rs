@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::{
-    Assignment, Caller, CallerId, CallerState, Effect, Key, Link, SessionId, SlotId, SlotSettings,
-    State, Transition,
+    Assignment, Caller, CallerId, CallerState, Channel, ChannelSettings, DestinationId,
+    DestinationSettings, Effect, Force, Key, Link, Prepared, PublisherId, SessionId, SlotId,
+    SlotSettings, State, Transition, WorkerState,
 };
 
-/// Slots first: they are on air.
+/// Slots and channels first: they are on air.
 pub(super) fn between(before: &State, after: &State, touched: &BTreeSet<Key>) -> Vec<Effect> {
     let mut slots = Vec::new();
     for id in before.slots.keys() {
@@ -45,8 +46,57 @@ pub(super) fn between(before: &State, after: &State, touched: &BTreeSet<Key>) ->
             (old != new).then(|| Effect::ReconcileCaller(id.clone()))
         }
     });
-    slots.extend(calls.collect::<Vec<_>>());
-    slots
+    let calls: Vec<_> = calls.collect();
+    let mut effects = slots;
+    effects.extend(channels(before, after, touched));
+    effects.extend(calls);
+    effects
+}
+
+fn channels(before: &State, after: &State, touched: &BTreeSet<Key>) -> Vec<Effect> {
+    let known = touched.iter().filter_map(|key| match key {
+        Key::Channel(id) => Some(id),
+        _ => None,
+    });
+    let wants = known.filter_map(|id| {
+        let (old, new) = (before.channels.get(id), after.channels.get(id));
+        let runs = |channel: Option<&Arc<Channel>>| channel.is_some_and(|c| c.running);
+        if new.is_none() || (runs(old) && !runs(new)) {
+            return Some(Effect::RetireChannel(id.clone()));
+        }
+        let wants = |channel| Option::<&Arc<Channel>>::map(channel, |c| ChannelWants::of(c));
+        (wants(old) != wants(new)).then(|| Effect::ReconcileChannel(id.clone()))
+    });
+    wants.collect()
+}
+
+/// What a channel's worker, the ingest worker and the one that prepares loops are told, and whether the first is there.
+#[derive(PartialEq)]
+struct ChannelWants<'a> {
+    settings: &'a ChannelSettings,
+    running: bool,
+    force: Force,
+    worker: WorkerState,
+    publisher: Option<PublisherId>,
+    prepared: Option<&'a Prepared>,
+    destinations: Vec<(&'a DestinationId, &'a DestinationSettings, bool, u64)>,
+}
+
+impl<'a> ChannelWants<'a> {
+    fn of(channel: &'a Channel) -> Self {
+        let destinations = channel.destinations.values();
+        Self {
+            settings: &channel.settings,
+            running: channel.running,
+            force: channel.force,
+            worker: channel.worker,
+            publisher: channel.publisher.as_ref().map(|p| p.id),
+            prepared: channel.prepared.as_ref(),
+            destinations: destinations
+                .map(|d| (&d.id, &d.settings, d.enabled, d.attempt))
+                .collect(),
+        }
+    }
 }
 
 /// What a worker is told about, or tells.

@@ -5,8 +5,8 @@ use crate::{
     CallerId, CallerState, Effect, Event, Fact, Link, SessionId, Showing, SlotId, WorkerState,
 };
 
-use super::caller;
 use super::draft::Draft;
+use super::{caller, channel_fact};
 
 pub(super) fn observe(draft: &mut Draft<'_>, fact: &Fact) {
     match fact {
@@ -41,7 +41,7 @@ pub(super) fn observe(draft: &mut Draft<'_>, fact: &Fact) {
         | Fact::PublisherDown { .. }
         | Fact::IngestDown
         | Fact::ChannelPrepared { .. }
-        | Fact::DestinationState { .. } => {}
+        | Fact::DestinationState { .. } => channel_fact::observe(draft, fact),
     }
 }
 
@@ -59,6 +59,7 @@ fn started(draft: &mut Draft<'_>) {
         down(draft, &slot);
         draft.order(Effect::ReconcileSlot(slot));
     }
+    channel_fact::started(draft);
 }
 
 /// A newer session takes over from an older one; an older one can no longer say anything.

@@ -1,6 +1,6 @@
 use crate::{
-    CallerId, CallerState, Denied, Event, ReleaseCause, ShowId, SlotId, SlotOutput, SlotSettings,
-    Target, Transition,
+    CallerId, CallerState, Denied, Event, PortUser, ReleaseCause, ShowId, SlotId, SlotOutput,
+    SlotSettings, Target, Transition,
 };
 
 use super::draft::Draft;
@@ -86,11 +86,13 @@ fn port_is_free(draft: &Draft<'_>, id: &SlotId, new: &SlotSettings) -> Result<()
     let SlotOutput::Listen { port } = new.output else {
         return Ok(());
     };
-    let mut others = draft.state().slots.values().filter(|slot| slot.id != *id);
-    match others.find(|slot| slot.settings.output == SlotOutput::Listen { port }) {
-        Some(other) => Err(Denied::SlotPortTaken {
+    let own = PortUser::Slot(id.clone());
+    let mut taken = draft.state().ports();
+    match taken.find(|(taken, user)| *taken == port && *user != own) {
+        Some((port, PortUser::Slot(by))) => Err(Denied::SlotPortTaken { port, by }),
+        Some((port, user @ PortUser::Channel(_))) => Err(Denied::PortTaken {
             port,
-            by: other.id.clone(),
+            by: user.to_string(),
         }),
         None => Ok(()),
     }

@@ -1,7 +1,7 @@
 use crate::{CallerState, Due, EndReason, Event, ReleaseCause, Text, Transition};
 
 use super::draft::Draft;
-use super::{air, caller};
+use super::{air, caller, channel_fact};
 
 /// Everything that is due, in the order of its time: one late tick does what several on time would have done.
 pub(super) fn tick(draft: &mut Draft<'_>) {
@@ -28,7 +28,14 @@ fn act(draft: &mut Draft<'_>, due: Due) {
                 draft.emit(Event::CallerForgotten { id });
             }
         }
-        Due::ChannelAlert(id, alert) => draft.emit(Event::ChannelAlertRaised { id, alert }),
+        Due::ChannelAlert(id, alert) => {
+            // What was due before may have ended its cause.
+            let at = draft.channel(&id).ok().and_then(|c| c.alert_at(&alert));
+            if at.is_some_and(|at| at <= draft.now) {
+                draft.emit(Event::ChannelAlertRaised { id, alert });
+            }
+        }
+        Due::ChannelGone(id) => channel_fact::gone(draft, &id),
         Due::ForgetInvite(id) => draft.emit(Event::InviteRevoked { id }),
         Due::OnAirGraceOver(id) => {
             if let Some(slot) = draft.caller(&id).ok().and_then(|c| c.slot.clone()) {

@@ -8,13 +8,19 @@
 )]
 
 mod air;
+mod air24;
 mod caller;
+mod channel;
+mod channel_alert;
+mod channel_fact;
+mod destination;
 mod fold;
 mod join;
 mod link;
 mod model;
 mod operator;
 mod properties;
+mod publisher;
 mod repeat;
 mod show;
 mod sim;
