@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use booth_core::{CallerId, SessionId};
+use booth_core::{CallerId, PublisherId, SessionId};
 use booth_proto::worker::{self, Medium};
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// How much video the server wants of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +39,8 @@ pub type UnitTx = mpsc::Sender<Packet>;
 #[derive(Debug)]
 struct Session {
     source: worker::Source,
+    /// Of a session that feeds a channel.
+    publisher: Option<PublisherId>,
     wanted: AtomicBool,
     units: RwLock<BTreeMap<String, UnitTx>>,
     want: watch::Sender<VideoWant>,
@@ -47,7 +49,11 @@ struct Session {
 
 /// All sessions with media. Cloned freely; locks are held for a look-up only.
 #[derive(Debug, Clone, Default)]
-pub struct Hub(Arc<Mutex<BTreeMap<SessionId, Arc<Session>>>>);
+pub struct Hub {
+    all: Arc<Mutex<BTreeMap<SessionId, Arc<Session>>>>,
+    /// A session that feeds a channel was opened.
+    pub(crate) changed: Arc<Notify>,
+}
 
 /// The rtc room's end of one session; dropping it closes the session.
 #[derive(Debug)]
@@ -66,13 +72,33 @@ pub struct SourceRx {
 }
 
 impl Hub {
-    /// Opens a session whose tracks are known. `source.session` is its id.
+    /// Opens a caller's session whose tracks are known. `source.session` is its id.
     pub fn open(&self, source: worker::Source) -> (SourceTx, SourceRx) {
+        self.open_of(source, None)
+    }
+
+    /// Opens a session that feeds a channel.
+    pub fn open_publisher(
+        &self,
+        source: worker::Source,
+        publisher: PublisherId,
+    ) -> (SourceTx, SourceRx) {
+        let opened = self.open_of(source, Some(publisher));
+        self.changed.notify_one();
+        opened
+    }
+
+    fn open_of(
+        &self,
+        source: worker::Source,
+        publisher: Option<PublisherId>,
+    ) -> (SourceTx, SourceRx) {
         let id = SessionId(source.session);
         let (want_tx, want_rx) = watch::channel(VideoWant::Low);
         let (key_tx, key_rx) = mpsc::channel(1);
         let session = Arc::new(Session {
             source,
+            publisher,
             wanted: AtomicBool::new(false),
             units: RwLock::default(),
             want: want_tx,
@@ -95,6 +121,16 @@ impl Hub {
     /// The tracks of a session, for the order that names it.
     pub fn source(&self, id: SessionId) -> Option<worker::Source> {
         self.sessions(|all| all.get(&id).map(|s| s.source.clone()))
+    }
+
+    /// The tracks of the latest session of a channel's publisher.
+    pub fn published(&self, publisher: PublisherId) -> Option<worker::Source> {
+        self.sessions(|all| {
+            all.values()
+                .rev()
+                .find(|s| s.publisher == Some(publisher))
+                .map(|s| s.source.clone())
+        })
     }
 
     /// From now on `unit` gets the packets of exactly these sessions.
@@ -159,7 +195,7 @@ impl Hub {
     }
 
     fn sessions<T>(&self, look: impl FnOnce(&mut BTreeMap<SessionId, Arc<Session>>) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.all.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

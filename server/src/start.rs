@@ -20,8 +20,10 @@ use crate::board::{Board, Past, RING};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::director::{self, CommandError, Director};
+use crate::drills::DrillRoom;
 use crate::meters::Meters;
-use crate::reconcile::Reconciler;
+use crate::publish::PublishDesk;
+use crate::reconcile::{self, Reconciler};
 use crate::relay::Hub;
 use crate::secrets::{self, Keyring};
 use crate::server::{LedgerStatus, Rooms, SystemView, UnitStatus};
@@ -95,7 +97,7 @@ impl Server {
             });
             open.await.map_err(|e| StartError::Http(e.to_string()))??
         };
-        let findings = opened.report.warnings();
+        let mut findings = opened.report.warnings();
         for finding in &findings {
             warn!(%finding, "ledger");
         }
@@ -119,6 +121,14 @@ impl Server {
             orphan_timeout: Duration::from_secs(config.workers.orphan_timeout_s),
         };
         let probe_binary = places.binary.clone();
+        if !places.fits_sockets() {
+            let finding = format!(
+                "{} is too long for the sockets of channels, which get no live input: use a shorter data.dir",
+                run.display()
+            );
+            warn!(%finding, "channels");
+            findings.push(finding);
+        }
         let supervisor = Supervisor::new(places);
         let socket = supervisor.bind().map_err(|source| StartError::File {
             what: "workers' socket in",
@@ -146,6 +156,10 @@ impl Server {
             }
         });
         director.fact(booth_core::Fact::Started).await;
+        if !config.takes_rtmp() {
+            // Nobody holds publishers of before.
+            director.fact(booth_core::Fact::IngestDown).await;
+        }
         bare_start(&board, &director, &config, &dir).await?;
 
         let system = Arc::new(System {
@@ -153,6 +167,8 @@ impl Server {
             supervisor: supervisor.clone(),
             findings,
         });
+        let drills = DrillRoom::new(supervisor.changed());
+        let publish = PublishDesk::new(board.clone(), director.clone(), clock, Arc::clone(&keys))?;
         let rooms = Rooms {
             config,
             clock,
@@ -163,26 +179,31 @@ impl Server {
             keys,
             system,
             probe: Arc::new(crate::probe::Children::new(probe_binary)),
-            drills: Arc::new(crate::server::NoDrills),
+            drills: Arc::new(drills.clone()),
         };
         let rtc = rtc::Rtc::new(&rooms)?;
         // Only now, when nothing can fail any more, are workers started.
-        let reconciler = Reconciler {
+        let parts = reconcile::Parts {
+            config: Arc::clone(&rooms.config),
             board: rooms.board.clone(),
+            director: rooms.director.clone(),
             hub: rooms.hub.clone(),
             supervisor: supervisor.clone(),
             meters: rooms.meters.clone(),
             keys: Arc::clone(&rooms.keys),
-            slots: rooms.config.slots.clone(),
-            generation: u64::try_from(clock.now().0).unwrap_or(0),
-            unopened: std::collections::BTreeSet::new(),
+            drills: drills.clone(),
         };
+        let generation = u64::try_from(clock.now().0).unwrap_or(0);
+        let reconciler = Reconciler::new(parts, &dir, generation);
         inner.spawn(reconciler.run(effects, stop_director.clone()));
         let context = Context {
             clock,
             director: rooms.director.clone(),
+            board: rooms.board.clone(),
             meters: rooms.meters.clone(),
             hub: rooms.hub.clone(),
+            publish: publish.clone(),
+            drills,
         };
         let keep = rooms.config.workers.keep_on_stop;
         inner.spawn(supervisor.run(socket, context, keep, stop.clone()));

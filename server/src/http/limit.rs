@@ -12,7 +12,7 @@ use tokio::time::Instant;
 const ADDRESSES_MAX: usize = 8_192;
 
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     per_minute: u32,
     buckets: Mutex<BTreeMap<IpAddr, Bucket>>,
 }
@@ -57,6 +57,18 @@ impl Limiter {
             return Ok(());
         }
         Err(Duration::from_secs_f64((1.0 - bucket.tokens) / rate))
+    }
+}
+
+impl Limiter {
+    /// Whether the address has no attempt left now; takes none.
+    pub fn is_spent(&self, address: IpAddr, now: Instant) -> bool {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = f64::from(self.per_minute) / 60.0;
+        buckets.get(&group(address)).is_some_and(|bucket| {
+            let refill = now.saturating_duration_since(bucket.at).as_secs_f64() * rate;
+            bucket.tokens + refill < 1.0
+        })
     }
 }
 

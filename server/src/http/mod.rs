@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::limit::Limiter;
+pub(crate) use self::limit::Limiter;
 use self::listen::Connections;
 use self::problem::Problem;
 use crate::rtc::Rtc;

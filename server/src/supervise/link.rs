@@ -1,12 +1,10 @@
 //! One attached worker: its orders and packets out, its facts in.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use booth_core::{CallerId, Fact, SessionId, Showing};
-use booth_proto::worker::{
-    FromWorker, Hello, Packets, Ping, Shutdown, SlotReport, ToWorker, from_worker, slot_report,
-    to_worker,
-};
+use booth_proto::worker::{FromWorker, Hello, Packets, Ping, ToWorker, from_worker, to_worker};
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use prost::Message;
@@ -15,8 +13,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 use tracing::{info, warn};
 
-use super::{Context, Link, Supervisor, slot_of};
-use crate::meters::Tile;
+use super::hear::Ear;
+use super::{Context, Link, Supervisor, UnitId};
 use crate::relay::{Packet, UNIT_QUEUE};
 
 const FRAME_MAX: usize = 1 << 20;
@@ -26,16 +24,12 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(3);
 /// A frame that the worker does not take for this long means the same.
 const WRITE_LIMIT: Duration = Duration::from_secs(3);
+/// Answers to publishers that wait to be written: as many as may ask at a time, and an order to end.
+const CONTROL_QUEUE: usize = 128;
 /// Packets that go out in one frame when more than one waits.
 const PACKETS_AT_ONCE: usize = 16;
 
 type Wire = Framed<UnixStream, LengthDelimitedCodec>;
-
-pub(super) fn shutdown() -> ToWorker {
-    ToWorker {
-        message: Some(to_worker::Message::Shutdown(Shutdown {})),
-    }
-}
 
 pub(super) async fn serve(supervisor: Supervisor, context: Context, stream: UnixStream) {
     let mut wire = LengthDelimitedCodec::builder()
@@ -44,41 +38,47 @@ pub(super) async fn serve(supervisor: Supervisor, context: Context, stream: Unix
     let Some(hello) = read_hello(&mut wire).await else {
         return;
     };
-    let Some(slot) = slot_of(&hello.unit) else {
+    let Ok(unit) = hello.unit.parse::<UnitId>() else {
         warn!(unit = ?hello.unit, "a worker of an unknown unit");
         return;
     };
     let (packets, packet_rx) = mpsc::channel(UNIT_QUEUE);
-    let (control, control_rx) = mpsc::channel(4);
+    let (control, control_rx) = mpsc::channel(CONTROL_QUEUE);
     let (desired, desired_rx) = watch::channel(None);
+    let answered = Arc::<AtomicU64>::default();
     let mut link = Link {
         packets,
         desired,
+        answered: Arc::clone(&answered),
         control,
         serial: 0,
         pid: hello.pid,
     };
-    info!(unit = %hello.unit, pid = hello.pid, "worker attached");
-    let showing = hello
-        .showing
-        .as_ref()
-        .and_then(showing)
-        .unwrap_or(Showing::Idle);
-    supervisor.attach(&context, &hello.unit, &slot, showing, &mut link);
+    info!(%unit, pid = hello.pid, "worker attached");
+    supervisor.attach(&context, &unit, &hello, &mut link);
 
     let serial = link.serial;
     // Only the registry holds the sender from here on: a newer link of the unit ends this one.
     drop(link);
+    let mut ear = Ear {
+        supervisor: supervisor.clone(),
+        context: context.clone(),
+        unit: unit.clone(),
+        serial,
+        answered,
+        desired: desired_rx.clone(),
+        channel: hello.channel,
+    };
     let why = Pump {
         wire,
         packet_rx,
         control_rx,
         desired_rx,
     }
-    .run(&supervisor, &context, &hello.unit)
+    .run(&mut ear)
     .await;
-    info!(unit = %hello.unit, why, "worker detached");
-    supervisor.detach(&context, &hello.unit, &slot, serial);
+    info!(%unit, why, "worker detached");
+    supervisor.detach(&context, &unit, serial);
 }
 
 async fn read_hello(wire: &mut Wire) -> Option<Hello> {
@@ -96,12 +96,12 @@ struct Pump {
     wire: Wire,
     packet_rx: mpsc::Receiver<Packet>,
     control_rx: mpsc::Receiver<ToWorker>,
-    desired_rx: watch::Receiver<Option<booth_proto::worker::SlotDesired>>,
+    desired_rx: watch::Receiver<Option<ToWorker>>,
 }
 
 impl Pump {
     /// Orders go before packets. Returns why it ended.
-    async fn run(mut self, supervisor: &Supervisor, context: &Context, unit: &str) -> &'static str {
+    async fn run(mut self, ear: &mut Ear) -> &'static str {
         let mut ping = tokio::time::interval(PING_EVERY);
         let mut heard = tokio::time::Instant::now();
         let mut nonce = 0;
@@ -114,7 +114,7 @@ impl Pump {
                 },
                 changed = self.desired_rx.changed() => match changed {
                     Ok(()) => match self.desired_rx.borrow_and_update().clone() {
-                        Some(desired) => ToWorker { message: Some(to_worker::Message::Slot(desired)) },
+                        Some(desired) => desired,
                         None => continue,
                     },
                     Err(_) => return "replaced by a newer link",
@@ -123,7 +123,7 @@ impl Pump {
                     let Some(Ok(frame)) = frame else { return "its end of the socket closed" };
                     heard = tokio::time::Instant::now();
                     match FromWorker::decode(frame) {
-                        Ok(FromWorker { message: Some(message) }) => heed(supervisor, context, unit, message).await,
+                        Ok(FromWorker { message: Some(message) }) => ear.heed(message).await,
                         Ok(_) => {}
                         Err(_) => return "it sent a frame that does not decode",
                     }
@@ -201,76 +201,4 @@ fn encode(message: &ToWorker) -> Bytes {
     // A BytesMut grows: encoding into it cannot fail.
     let _ = message.encode(&mut out);
     out.freeze()
-}
-
-async fn heed(
-    supervisor: &Supervisor,
-    context: &Context,
-    unit: &str,
-    message: from_worker::Message,
-) {
-    let Some(slot) = slot_of(unit) else { return };
-    match message {
-        from_worker::Message::Slot(report) => {
-            if let Some(showing) = showing(&report) {
-                context
-                    .director
-                    .fact(Fact::SlotShowing { slot, showing })
-                    .await;
-            }
-        }
-        from_worker::Message::Source(report) => {
-            if let Ok(caller) = CallerId::new(&report.caller) {
-                context.meters.caller(&caller, |m| {
-                    m.width = report.width;
-                    m.height = report.height;
-                    m.fps = report.fps;
-                });
-            }
-        }
-        from_worker::Message::Meters(meters) => context.meters.slot(&slot, |m| {
-            m.rms_dbfs = meters.rms_dbfs;
-            m.peak_dbfs = meters.peak_dbfs;
-            if let Some(srt) = meters.srt {
-                m.clients = srt.clients;
-                m.sent_packets = srt.sent_packets;
-                m.lost_packets = srt.lost_packets;
-                m.send_rate_kbps = srt.send_rate_kbps;
-                m.rtt_ms = srt.rtt_ms;
-            }
-        }),
-        from_worker::Message::Tile(tile) => {
-            let picture = Tile {
-                jpeg: tile.jpeg,
-                at: context.clock.now(),
-            };
-            let caller = CallerId::new(&tile.caller).ok();
-            context.meters.update(|r| match caller {
-                Some(caller) => r.caller_tiles.insert(caller, picture),
-                None => r.slot_tiles.insert(slot, picture),
-            });
-        }
-        from_worker::Message::Keyframe(wish) => {
-            context.hub.request_keyframe(SessionId(wish.session))
-        }
-        from_worker::Message::Problem(problem) => {
-            warn!(unit, reason = %problem.reason, text = %problem.text, fatal = problem.fatal, "worker's problem");
-            supervisor.note_problem(unit, format!("{}: {}", problem.reason, problem.text));
-        }
-        from_worker::Message::Pong(_) | from_worker::Message::Hello(_) => {}
-        // Other units' reports mean nothing from a slot.
-        _ => warn!(unit, "a report that does not belong to the unit"),
-    }
-}
-
-fn showing(report: &SlotReport) -> Option<Showing> {
-    use slot_report::Showing as S;
-    let caller = || CallerId::new(&report.caller).ok();
-    match S::try_from(report.showing).ok()? {
-        S::Unspecified => None,
-        S::Idle => Some(Showing::Idle),
-        S::Armed => Some(Showing::Armed { caller: caller()? }),
-        S::Caller => Some(Showing::Caller { caller: caller()? }),
-        S::Frozen => Some(Showing::Frozen { caller: caller()? }),
-    }
 }

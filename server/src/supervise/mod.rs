@@ -11,47 +11,58 @@
 //! A worker outlives boothd. Its lock file `<data>/run/<unit>.lock` tells the next boothd that it lives and which
 //! process it is; the worker dials the socket by itself.
 
+mod channel_facts;
+mod hear;
 mod link;
 mod process;
 #[cfg(test)]
 mod tests;
+mod unit;
+mod unit_id;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use booth_core::{Fact, Showing, SlotId};
-use booth_proto::worker::{SlotDesired, ToWorker};
+use booth_core::{ChannelId, Fact};
+use booth_proto::worker::{Hello, to_worker};
 use tokio::net::UnixListener;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub(crate) use self::unit::Link;
+use self::unit::Unit;
+pub use self::unit_id::{BadUnit, UnitId};
+use crate::board::Board;
 use crate::clock::Clock;
 use crate::director::Director;
+use crate::drills::DrillRoom;
 use crate::meters::Meters;
-use crate::relay::{Hub, UnitTx};
+use crate::publish::PublishDesk;
+use crate::relay::Hub;
 use crate::server::UnitStatus;
 
-/// A worker that holds its lock but does not attach for this long is ended and replaced.
-const ATTACH_LIMIT: Duration = Duration::from_secs(3);
-/// A worker that lived this long restarts at once; one that dies sooner waits, longer each time.
-const HEALTHY_AFTER: Duration = Duration::from_secs(10);
-const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// Looks at processes this often, besides being told; a worker killed is back well within 2 s.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a worker may take to end when told to.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// `sun_path` of a Unix socket's address, with its NUL (`unix(7)`).
+const SOCKET_PATH_MAX: usize = 108;
 
 /// What a worker's link needs of the other rooms.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub clock: Clock,
     pub director: Director,
+    pub board: Board,
     pub meters: Meters,
     pub hub: Hub,
+    pub publish: PublishDesk,
+    pub drills: DrillRoom,
 }
 
 /// Where workers are and what runs them.
@@ -67,52 +78,37 @@ impl Places {
     pub fn socket(&self) -> PathBuf {
         self.run.join("workers.sock")
     }
-    fn lock(&self, unit: &str) -> PathBuf {
+
+    fn lock(&self, unit: &UnitId) -> PathBuf {
         self.run.join(format!("{unit}.lock"))
     }
-}
 
-/// The name of the unit that serves a slot.
-pub fn unit_of(slot: &SlotId) -> String {
-    format!("slot-{slot}")
-}
+    /// Where a channel's worker takes access units from the ingest worker.
+    pub fn media_socket(&self, channel: &ChannelId) -> PathBuf {
+        let path = self.run.join(format!("channel-{channel}.media"));
+        if path.as_os_str().len() < SOCKET_PATH_MAX {
+            return path;
+        }
+        // Too long for a socket: a digest stands for the id.
+        let digest = blake3::hash(channel.as_str().as_bytes()).to_hex();
+        self.run.join(format!("c-{}.media", &digest[..16]))
+    }
 
-fn slot_of(unit: &str) -> Option<SlotId> {
-    SlotId::new(unit.strip_prefix("slot-")?).ok()
-}
+    /// Whether the sockets of channels, whatever their ids, can have names in `run`.
+    pub fn fits_sockets(&self) -> bool {
+        self.run.as_os_str().len() + "/c-0123456789abcdef.media".len() < SOCKET_PATH_MAX
+    }
 
-/// An attached worker, as the reconciler sees it.
-#[derive(Debug, Clone)]
-pub(crate) struct Link {
-    pub packets: UnitTx,
-    /// The latest order; sent whole whenever it changes.
-    pub desired: watch::Sender<Option<SlotDesired>>,
-    control: mpsc::Sender<ToWorker>,
-    /// Tells links of one unit apart.
-    serial: u64,
-    pid: u32,
-}
-
-#[derive(Debug, Default)]
-struct Unit {
-    link: Option<Link>,
-    process: process::Process,
-    restarts: u32,
-    last_error: String,
-    backoff: Duration,
-    /// Not started before this.
-    not_before: Option<Instant>,
-    started: Option<Instant>,
-    /// Since when a process lives that is not attached.
-    detached: Option<Instant>,
-    /// When it was told to end, because nobody wants the unit any more.
-    retiring: Option<Instant>,
+    /// Where a channel's worker writes its HLS.
+    pub fn hls(&self, channel: &ChannelId) -> PathBuf {
+        self.run.join("hls").join(channel.as_str())
+    }
 }
 
 #[derive(Debug, Default)]
 struct Units {
-    wanted: BTreeSet<String>,
-    all: BTreeMap<String, Unit>,
+    wanted: BTreeSet<UnitId>,
+    all: BTreeMap<UnitId, Unit>,
     serial: u64,
 }
 
@@ -152,8 +148,8 @@ impl Supervisor {
             units
                 .all
                 .iter()
-                .map(|(name, unit)| UnitStatus {
-                    name: name.clone(),
+                .map(|(id, unit)| UnitStatus {
+                    name: id.to_string(),
                     attached: unit.link.is_some(),
                     pid: unit.link.as_ref().map_or(0, |l| l.pid),
                     restarts: unit.restarts,
@@ -163,9 +159,17 @@ impl Supervisor {
         })
     }
 
-    /// From now on exactly the units of these slots run.
-    pub(crate) fn want<'a>(&self, slots: impl Iterator<Item = &'a SlotId>) {
-        let wanted: BTreeSet<String> = slots.map(unit_of).collect();
+    /// Woken whenever orders may have to change.
+    pub fn changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
+    }
+
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// From now on exactly these units run.
+    pub(crate) fn want(&self, wanted: BTreeSet<UnitId>) {
         let changed = self.with(|units| {
             let changed = units.wanted != wanted;
             units.wanted = wanted;
@@ -176,8 +180,37 @@ impl Supervisor {
         }
     }
 
-    pub(crate) fn link(&self, slot: &SlotId) -> Option<Link> {
-        self.with(|units| units.all.get(&unit_of(slot)).and_then(|u| u.link.clone()))
+    pub(crate) fn link(&self, unit: &UnitId) -> Option<Link> {
+        self.with(|units| units.all.get(unit).and_then(|u| u.link.clone()))
+    }
+
+    /// The unit has other work than before: it starts anew with a clean sheet.
+    pub(crate) fn again(&self, unit: &UnitId) {
+        self.with(|units| {
+            if let Some(entry) = units.all.get_mut(unit) {
+                entry.again();
+            }
+        });
+        self.look.notify_one();
+    }
+
+    /// How many runs of the unit's present work failed, and what was said last.
+    pub(crate) fn failures(&self, unit: &UnitId) -> (u32, String) {
+        self.with(|units| {
+            units
+                .all
+                .get(unit)
+                .map_or_else(Default::default, |u| (u.failures, u.last_error.clone()))
+        })
+    }
+
+    /// Says something to the worker behind this very link; `false` when it is gone or does not read.
+    pub(crate) fn say(&self, unit: &UnitId, serial: u64, message: to_worker::Message) -> bool {
+        let message = booth_proto::worker::ToWorker {
+            message: Some(message),
+        };
+        self.link(unit)
+            .is_some_and(|link| link.serial == serial && link.control.try_send(message).is_ok())
     }
 
     /// Accepts workers and keeps the wanted ones running until `stop`; then ends them all unless `keep`.
@@ -188,7 +221,7 @@ impl Supervisor {
         keep: bool,
         stop: CancellationToken,
     ) {
-        let accept = tokio::spawn(self.clone().accept(listener, context));
+        let accept = tokio::spawn(self.clone().accept(listener, context.clone()));
         let mut tick = tokio::time::interval(LOOK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -197,7 +230,7 @@ impl Supervisor {
                 _ = tick.tick() => {}
                 () = self.look.notified() => {}
             }
-            self.look_after();
+            self.look_after(&context);
         }
         if keep {
             info!("workers are left running for the next boothd");
@@ -231,21 +264,25 @@ impl Supervisor {
     }
 
     /// One look at every unit: reaps, kills, starts. Never blocks.
-    fn look_after(&self) {
+    fn look_after(&self, context: &Context) {
         let now = Instant::now();
         let mut lost = false;
         self.with(|units| {
             for unit in units.wanted.clone() {
                 units.all.entry(unit).or_default();
             }
-            for (name, unit) in &mut units.all {
-                let lock = self.places.lock(name);
+            for (id, unit) in &mut units.all {
+                let lock = self.places.lock(id);
                 let alive = unit.process.alive(&lock);
                 if let Some(ended) = unit.process.ended() {
                     lost = true;
-                    unit.fell(name, &ended, now);
+                    unit.fell(id, &ended, now);
+                    // Publishers outlive the link, but not the process that holds their connections.
+                    if *id == UnitId::Ingest && unit.link.is_none() && !alive {
+                        context.director.post(Fact::IngestDown);
+                    }
                 }
-                if !units.wanted.contains(name) {
+                if !units.wanted.contains(id) {
                     if alive {
                         unit.retire(now);
                     }
@@ -253,14 +290,14 @@ impl Supervisor {
                 }
                 unit.retiring = None;
                 if alive {
-                    unit.watch_attachment(name, now);
+                    unit.watch_attachment(id, now);
                 } else if unit.not_before.is_none_or(|at| at <= now) {
-                    unit.start(name, &self.places, now);
+                    unit.start(id, &self.places, now);
                 }
             }
             units
                 .all
-                .retain(|name, unit| units.wanted.contains(name) || unit.process.is_known());
+                .retain(|id, unit| units.wanted.contains(id) || unit.process.is_known());
         });
         if lost {
             self.changed.notify_one();
@@ -284,7 +321,7 @@ impl Supervisor {
                 units
                     .all
                     .iter_mut()
-                    .any(|(name, u)| u.process.alive(&self.places.lock(name)))
+                    .any(|(id, u)| u.process.alive(&self.places.lock(id)))
             }) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -296,29 +333,23 @@ impl Supervisor {
     }
 
     /// Attaches a link; an older one of the same unit ends. Told to the director in the order in which it happens.
-    fn attach(
-        &self,
-        context: &Context,
-        unit: &str,
-        slot: &SlotId,
-        showing: Showing,
-        link: &mut Link,
-    ) {
+    fn attach(&self, context: &Context, unit: &UnitId, hello: &Hello, link: &mut Link) {
         self.with(|units| {
             units.serial += 1;
             link.serial = units.serial;
-            let entry = units.all.entry(unit.to_owned()).or_default();
+            let entry = units.all.entry(unit.clone()).or_default();
             entry.process.adopt(link.pid);
             entry.detached = None;
             entry.link = Some(link.clone());
-            let slot = slot.clone();
-            context.director.post(Fact::WorkerUp { slot, showing });
+            for fact in hear::greeting(&context.board.state(), unit, hello) {
+                context.director.post(fact);
+            }
         });
         self.changed.notify_one();
     }
 
     /// A link has ended; only the current one of its unit means that the worker is down.
-    fn detach(&self, context: &Context, unit: &str, slot: &SlotId, serial: u64) {
+    fn detach(&self, context: &Context, unit: &UnitId, serial: u64) {
         self.with(|units| {
             let Some(entry) = units.all.get_mut(unit) else {
                 return;
@@ -328,16 +359,17 @@ impl Supervisor {
                 entry.detached = Some(Instant::now());
             }
             if entry.link.is_none() {
-                let slot = slot.clone();
-                context.director.post(Fact::WorkerDown { slot });
+                if let Some(fact) = hear::farewell(unit) {
+                    context.director.post(fact);
+                }
+                hear::forget(context, unit);
             }
         });
-        context.meters.forget_slot(slot);
         self.changed.notify_one();
         self.look.notify_one();
     }
 
-    pub(crate) fn note_problem(&self, unit: &str, text: String) {
+    pub(crate) fn note_problem(&self, unit: &UnitId, text: String) {
         self.with(|units| {
             if let Some(entry) = units.all.get_mut(unit) {
                 entry.last_error = text;
@@ -347,69 +379,5 @@ impl Supervisor {
 
     fn with<T>(&self, look: impl FnOnce(&mut Units) -> T) -> T {
         look(&mut self.units.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Link {
-    fn shut_down(&self) {
-        // Full means a worker that does not read: it is killed by deadline.
-        let _ = self.control.try_send(link::shutdown());
-    }
-}
-
-impl Unit {
-    fn fell(&mut self, name: &str, ended: &process::Ended, now: Instant) {
-        let lived = self.started.map(|at| now.duration_since(at));
-        warn!(unit = name, how = ended.how, "worker ended");
-        // A worker that found the unit taken goes; the one that has it stays attached.
-        if self.link.as_ref().is_some_and(|l| l.pid == ended.pid) {
-            self.link = None;
-        }
-        self.detached = None;
-        self.restarts += 1;
-        if ended.how != process::RESTART_WANTED {
-            self.last_error.clone_from(&ended.how);
-        }
-        self.backoff = match lived {
-            Some(lived) if lived < HEALTHY_AFTER => {
-                (self.backoff * 2).clamp(Duration::from_millis(100), BACKOFF_MAX)
-            }
-            _ => Duration::ZERO,
-        };
-        self.not_before = Some(now + self.backoff);
-    }
-
-    /// Told to end, so that its receivers notice at once; killed when it does not.
-    fn retire(&mut self, now: Instant) {
-        match (self.retiring, &self.link) {
-            (None, Some(link)) => {
-                link.shut_down();
-                self.retiring = Some(now);
-            }
-            (None, None) => self.process.kill(),
-            (Some(since), _) if now.duration_since(since) > STOP_LIMIT => self.process.kill(),
-            (Some(_), _) => {}
-        }
-    }
-
-    fn watch_attachment(&mut self, name: &str, now: Instant) {
-        if self.link.is_some() {
-            self.detached = None;
-        } else if now.duration_since(*self.detached.get_or_insert(now)) > ATTACH_LIMIT {
-            warn!(unit = name, "worker lives but does not attach: ended");
-            self.process.kill();
-            self.detached = Some(now);
-        }
-    }
-
-    fn start(&mut self, name: &str, places: &Places, now: Instant) {
-        self.started = Some(now);
-        self.detached = Some(now);
-        if let Err(error) = self.process.spawn(name, places) {
-            warn!(unit = name, %error, "worker cannot be started");
-            self.last_error = format!("cannot start: {error}");
-            self.backoff = (self.backoff * 2).clamp(Duration::from_millis(250), BACKOFF_MAX);
-            self.not_before = Some(now + self.backoff);
-        }
     }
 }

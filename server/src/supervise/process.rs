@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal};
 
-use super::Places;
+use super::{Places, UnitId};
 
 /// How a worker ends that wants to be started again with other settings.
 pub(super) const RESTART_WANTED: &str = "restart with new settings";
@@ -19,6 +19,8 @@ const LOG_MAX: u64 = 8 << 20;
 pub(super) struct Ended {
     pub pid: u32,
     pub how: String,
+    /// It ended as asked, or its work was done.
+    pub clean: bool,
 }
 
 #[derive(Debug, Default)]
@@ -33,13 +35,16 @@ impl Process {
     /// Whether a process of the unit lives. Notes how one of ours ended.
     pub fn alive(&mut self, lock: &Path) -> bool {
         if let Some(child) = &mut self.child {
-            let how = match child.try_wait() {
+            let (how, clean) = match child.try_wait() {
                 Ok(None) => return true,
-                Ok(Some(status)) => describe(status),
-                Err(error) => error.to_string(),
+                Ok(Some(status)) => (
+                    describe(status),
+                    status.code() == Some(booth_media::exit::SHUTDOWN.into()),
+                ),
+                Err(error) => (error.to_string(), false),
             };
             let pid = child.id();
-            self.ended = Some(Ended { pid, how });
+            self.ended = Some(Ended { pid, how, clean });
             self.child = None;
             return false;
         }
@@ -50,7 +55,12 @@ impl Process {
         if let Some(pid) = self.adopted.take() {
             let how = "ended (adopted)".to_owned();
             let pid = pid.as_raw_nonzero().get().unsigned_abs();
-            self.ended = Some(Ended { pid, how });
+            // How somebody else's child ended is not told.
+            self.ended = Some(Ended {
+                pid,
+                how,
+                clean: false,
+            });
         }
         false
     }
@@ -79,12 +89,12 @@ impl Process {
         }
     }
 
-    pub fn spawn(&mut self, unit: &str, places: &Places) -> std::io::Result<()> {
+    pub fn spawn(&mut self, unit: &UnitId, places: &Places) -> std::io::Result<()> {
         let log = open_log(&places.run.join(format!("{unit}.log")))?;
         let mut command = Command::new(&places.binary);
         command
             .arg("worker")
-            .arg(unit)
+            .arg(unit.to_string())
             .arg("--socket")
             .arg(places.socket())
             .arg("--lock")
