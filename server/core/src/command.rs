@@ -16,7 +16,8 @@ pub struct Meta {
     pub actor: Actor,
     pub request_id: Option<RequestId>,
     /// Refused when the addressed resource has changed after this revision: the caller, show, invite or operator that
-    /// the verb names, the slot for take, release and arm. Ignored where something is only being made.
+    /// the verb names, the slot for take, release and arm, the destination for its verbs. Ignored where something is only
+    /// being made.
     pub expected_revision: Option<u64>,
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use booth_core::*;
 
+use crate::air24::*;
 use crate::world::*;
 
 fn record(revision: u64, events: Vec<Event>) -> Record {
@@ -117,6 +118,31 @@ fn rows_and_records_survive_json() {
 }
 
 #[test]
+fn broken_channels_are_named() {
+    let world = World::radio();
+    let break_with = |change: fn(&mut Channel)| {
+        let mut state = world.state.clone();
+        let mut radio = world.channel("radio").clone();
+        change(&mut radio);
+        state.insert_row(Row::Channel(Arc::new(radio)));
+        let broken = state.invariants().unwrap_err();
+        assert!(broken.starts_with("channel radio"), "{broken}");
+        broken
+    };
+    assert!(break_with(|radio| radio.running = false).contains("off and shows"));
+    let down = break_with(|radio| {
+        let to = radio.destinations.values_mut().next().unwrap();
+        to.down_since = Some(NOW);
+    });
+    assert!(down.contains("wrongly down"));
+    let alert = break_with(|radio| {
+        let alert = ChannelAlert::DestinationDown(destination("a"));
+        radio.alerts.insert(alert);
+    });
+    assert!(alert.contains("no cause"));
+}
+
+#[test]
 fn broken_rows_are_named() {
     let mut world = World::new();
     world.on_air("a", "1");
@@ -173,6 +199,26 @@ fn events_about_the_unknown_change_nothing() {
         Event::SlotWorker {
             id: slot,
             worker: WorkerState::Up,
+        },
+        Event::ChannelUpdated {
+            id: channel("no"),
+            settings: film(),
+        },
+        Event::ChannelStarted { id: channel("no") },
+        Event::ChannelDeleted { id: channel("no") },
+        Event::PublisherDisconnected {
+            id: channel("no"),
+            publisher: PublisherId(1),
+            reason: text(),
+        },
+        Event::DestinationEnabled {
+            channel: channel("no"),
+            id: destination("a"),
+            enabled: true,
+        },
+        Event::DestinationRemoved {
+            channel: channel("no"),
+            id: destination("a"),
         },
         Event::OperatorTokenAdded {
             id: operator("no"),

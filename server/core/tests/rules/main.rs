@@ -12,6 +12,7 @@ mod air24;
 mod caller;
 mod channel;
 mod channel_alert;
+mod channel_day;
 mod channel_fact;
 mod destination;
 mod fold;

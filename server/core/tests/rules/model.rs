@@ -2,9 +2,13 @@
 //! in one line in queue order, or are on air, or have ended; everything is found by looking through a list.
 
 mod air;
+mod channel;
 mod time;
 
 use booth_core::*;
+
+pub use channel::Station;
+use time::Next;
 
 pub type Said = Result<String, &'static str>;
 
@@ -47,6 +51,7 @@ pub struct Model {
     /// With the slot they are on.
     pub air: Vec<(String, Person)>,
     pub ended: Vec<Person>,
+    pub stations: Vec<Station>,
     pub answers: Vec<(String, String, Said)>,
 }
 
@@ -129,7 +134,7 @@ impl Model {
             } => {
                 self.release(slot.as_str(), stale, *disposition)?;
             }
-            other => panic!("the model does not know {other:?}"),
+            other => self.channel_verb(stale, other)?,
         }
         Ok(target(command))
     }
@@ -324,8 +329,27 @@ fn what(meta: &Meta, command: &Command) -> String {
         // Secrets do not show in Debug.
         Command::Rejoin { rejoin, .. } => format!("{:?} rejoin {}", meta.actor, secret(rejoin)),
         Command::CreateSlot { id, show, .. } => format!("{:?} create {id} {show}", meta.actor),
+        Command::CreateChannel { id, settings, .. } => {
+            format!("{:?} create {id} {:?}", meta.actor, unbound(settings))
+        }
+        Command::UpdateChannel { id, settings } => {
+            format!("{:?} update {id} {:?}", meta.actor, unbound(settings))
+        }
+        Command::Publish { channel, publisher } => {
+            let (protocol, peer) = (publisher.protocol, &publisher.peer);
+            format!("{:?} publish {channel} {protocol:?} {peer}", meta.actor)
+        }
         other => format!("{:?} {other:?}", meta.actor),
     }
+}
+
+/// Without what the edge chooses.
+fn unbound(settings: &ChannelSettings) -> ChannelSettings {
+    let mut settings = settings.clone();
+    if let Some(input) = &mut settings.srt_input {
+        input.port = 0;
+    }
+    settings
 }
 
 fn target(command: &Command) -> String {
@@ -348,6 +372,19 @@ fn target(command: &Command) -> String {
         | Command::Chat { id, .. }
         | Command::Drop { id }
         | Command::SetMuted { id, .. } => id.to_string(),
+        Command::CreateChannel { id, .. }
+        | Command::UpdateChannel { id, .. }
+        | Command::DeleteChannel { id }
+        | Command::StartChannel { id }
+        | Command::StopChannel { id }
+        | Command::ForceChannel { id, .. }
+        | Command::RotateChannelKey { id, .. }
+        | Command::KickPublisher { id }
+        | Command::Publish { channel: id, .. } => id.to_string(),
+        Command::AddDestination { channel, id, .. }
+        | Command::UpdateDestination { channel, id, .. }
+        | Command::SetDestinationEnabled { channel, id, .. }
+        | Command::RemoveDestination { channel, id } => format!("{channel}/{id}"),
         other => panic!("the model does not know {other:?}"),
     }
 }

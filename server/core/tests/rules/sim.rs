@@ -2,6 +2,7 @@
 //!
 //! `BOOTH_SIM_SEED` runs one seed, `BOOTH_SIM_STEPS` sets how many steps each one has.
 
+mod channel;
 mod compare;
 mod make;
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 
 use booth_core::*;
 
+use crate::air24::worker_up;
 use crate::model::{Model, Programme, Said};
 use crate::world::*;
 
@@ -17,7 +19,7 @@ const STEPS: usize = 4_000;
 const SLOTS: [&str; 4] = ["1", "2", "3", "4"];
 
 /// Events and refusals that the default run has to meet.
-const MUST_COME: [&str; 34] = [
+const MUST_COME: [&str; 69] = [
     "CALLER_ENDED",
     "CALLER_NOT_CONNECTED",
     "CALLER_NOT_FOUND",
@@ -52,6 +54,41 @@ const MUST_COME: [&str; 34] = [
     "Replaced",
     "MediaLost",
     "SlotDeleted",
+    "CHANNEL_BUSY",
+    "CHANNEL_EXISTS",
+    "CHANNEL_NOT_FOUND",
+    "CHANNEL_OFF",
+    "CHANNEL_RUNNING",
+    "DESTINATION_EXISTS",
+    "DESTINATION_NOT_FOUND",
+    "NO_PUBLISHER",
+    "PORT_TAKEN",
+    "ChannelAlertCleared(DestinationDown)",
+    "ChannelAlertCleared(OnBackup)",
+    "ChannelAlertRaised(DestinationDown)",
+    "ChannelAlertRaised(OnBackup)",
+    "ChannelCreated",
+    "ChannelDeleted",
+    "ChannelForced",
+    "ChannelKeyRotated",
+    "ChannelLive",
+    "ChannelStarted",
+    "ChannelStopped",
+    "ChannelSwitched(LiveStable)",
+    "ChannelSwitched(Stopped)",
+    "ChannelSwitched(WorkerLost)",
+    "ChannelUpdated",
+    "ChannelWorker",
+    "DestinationAdded",
+    "DestinationEnabled",
+    "DestinationRemoved",
+    "DestinationState",
+    "DestinationUpdated",
+    "PublisherConnected",
+    "PublisherDisconnected",
+    "taken over",
+    "key rotated",
+    "the ingest worker is gone",
 ];
 
 /// Says how to run a failure again.
@@ -188,10 +225,21 @@ impl Sim {
 
     fn step(&mut self) {
         match self.dice.below(100) {
-            0..=54 => self.new_command(),
+            0..=54 => {
+                let command = if self.dice.one_in(3) {
+                    self.channel_command()
+                } else {
+                    self.command()
+                };
+                self.new_command(command);
+            }
             55..=59 => self.repeat(),
             60..=84 => {
-                let fact = self.fact();
+                let fact = if self.dice.one_in(2) {
+                    self.channel_fact()
+                } else {
+                    self.fact()
+                };
                 self.tell(&fact);
             }
             85..=97 => self.time(),
@@ -199,8 +247,7 @@ impl Sim {
         }
     }
 
-    fn new_command(&mut self) {
-        let command = self.command();
+    fn new_command(&mut self, command: Command) {
         let request_id = self.dice.one_in(3).then(|| {
             // Sometimes one that was used for something else.
             let reused = self.dice.one_in(20);
@@ -284,10 +331,26 @@ impl Sim {
             let kind = match event {
                 Event::SlotReleased { cause, .. } => format!("{cause:?}"),
                 Event::CallerStateChanged { state, .. } => format!("{state:?}"),
+                Event::ChannelSwitched { cause, .. } => format!("ChannelSwitched({cause:?})"),
+                Event::ChannelAlertRaised { alert, .. } => format!("ChannelAlertRaised({alert:?})"),
+                Event::ChannelAlertCleared { alert, .. } => {
+                    format!("ChannelAlertCleared({alert:?})")
+                }
+                Event::PublisherDisconnected { reason, .. } => {
+                    let said = reason.as_str();
+                    let of = ["taken over", "key rotated", "the ingest worker is gone"];
+                    let known = of.into_iter().find(|of| said.starts_with(of));
+                    known.unwrap_or("PublisherDisconnected").into()
+                }
                 other => {
                     let said = format!("{other:?}");
                     said.split(' ').next().unwrap().to_owned()
                 }
+            };
+            // Whichever destination it is.
+            let kind = match kind.split_once("(DestinationDown") {
+                Some((kind, _)) => format!("{kind}(DestinationDown)"),
+                None => kind,
             };
             *self.seen.entry(kind).or_default() += 1;
         }
@@ -349,6 +412,11 @@ impl Sim {
                     slot: slot(id),
                     showing: Showing::Idle,
                 });
+            }
+        }
+        for id in channel::CHANNELS {
+            if !self.dice.one_in(3) {
+                self.tell(&worker_up(id));
             }
         }
     }

@@ -21,6 +21,9 @@ impl Model {
         if self.slots.iter().any(|slot| slot.port == port) {
             return Err("SLOT_PORT_TAKEN");
         }
+        if self.stations.iter().any(|s| s.ports.contains(&port)) {
+            return Err("PORT_TAKEN");
+        }
         self.slots.push(Output {
             id: id.as_str().to_owned(),
             show: show.as_str().to_owned(),

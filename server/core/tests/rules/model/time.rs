@@ -15,6 +15,7 @@ impl Model {
                 for slot in &mut self.slots {
                     (slot.worker, slot.showing) = (false, Showing::Idle);
                 }
+                self.channel_fact(fact);
             }
             Fact::MediaUp {
                 caller, session, ..
@@ -45,7 +46,7 @@ impl Model {
                     self.worker(slot, true, showing);
                 }
             }
-            other => panic!("the model does not know {other:?}"),
+            other => self.channel_fact(other),
         }
     }
 
@@ -74,6 +75,10 @@ impl Model {
             };
             all.push((at, person.id.clone(), next));
         }
+        for station in &self.stations {
+            let due = station.due().into_iter();
+            all.extend(due.map(|(at, next)| (at, station.id.clone(), next)));
+        }
         assert!(
             self.ended.len() <= ENDED_KEPT,
             "the model does not know this limit"
@@ -90,14 +95,19 @@ impl Model {
                 Next::Forget => self.ended.retain(|person| person.id != id),
                 Next::Lose => self.end(&id, EndReason::Lost),
                 Next::Release => self.back(&id, CallerState::Ready, true),
+                Next::Alarm(_) | Next::Gone => self.channel_due(&id, &next),
             }
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Next {
     Forget,
     Lose,
     Release,
+    /// Of a channel.
+    Alarm(ChannelAlert),
+    /// A channel's worker has not come back.
+    Gone,
 }

@@ -29,6 +29,7 @@ impl Sim {
                 (expected.worker, &expected.showing)
             );
         }
+        self.compare_channels();
         let due = self.state.poll_timeout().map(|(at, _)| at.0);
         assert_eq!(due, self.model.due().map(|(at, ..)| at));
     }
