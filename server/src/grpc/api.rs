@@ -124,14 +124,19 @@ impl Api {
         // back to life, nor make a second thing with the same one.
         let state = self.state();
         let hash = token_hash(token.expose());
-        let known =
-            RequestId::new(&asked.request_id).is_ok_and(|id| state.answers.contains_key(&id));
         let in_use =
             state.invite_by_token(&hash).is_some() || state.operator_by_token(&hash).is_some();
-        if in_use && !known {
+        if in_use && !asked.is_repeat(&state) {
             return Err(refused(Denied::RequestReused));
         }
         Ok(token)
+    }
+}
+
+impl Asked {
+    /// Whether this request has had its first answer, as far as that is remembered.
+    pub fn is_repeat(&self, state: &State) -> bool {
+        RequestId::new(&self.request_id).is_ok_and(|id| state.answers.contains_key(&id))
     }
 }
 
@@ -174,6 +179,8 @@ pub trait Answered {
     fn caller(&self) -> Option<v1::Caller>;
     fn invite(&self) -> Option<v1::Invite>;
     fn slot(&self) -> Option<v1::Slot>;
+    fn channel(&self) -> Option<v1::Channel>;
+    fn destination(&self) -> Option<v1::Destination>;
     fn operator(&self) -> Option<v1::Operator>;
     fn revision(&self) -> u64;
 }
@@ -214,6 +221,22 @@ impl Answered for Accepted {
             .slots
             .get(id)
             .map(|found| convert::slot::slot(found, &self.state))
+    }
+    fn channel(&self) -> Option<v1::Channel> {
+        let Target::Channel(id) = &self.answer.target else {
+            return None;
+        };
+        self.state
+            .channels
+            .get(id)
+            .map(|found| convert::channel::channel(found))
+    }
+    fn destination(&self) -> Option<v1::Destination> {
+        let Target::Destination(channel, id) = &self.answer.target else {
+            return None;
+        };
+        let found = self.state.channels.get(channel)?.destinations.get(id)?;
+        Some(convert::destination::destination(channel, found))
     }
     fn operator(&self) -> Option<v1::Operator> {
         let Target::Operator(id) = &self.answer.target else {

@@ -22,8 +22,8 @@ const OPERATOR: Least = Least::Role(Role::Operator);
 const ADMIN: Least = Least::Role(Role::Admin);
 
 /// Every RPC with its least role; a test fails for one that is missing. Viewers read everything but secrets, screeners
-/// also work the queue, operators also take callers to air and change shows, slots and invites, admins also manage
-/// operators and backups. Health is open for load balancers; reflection tells what the server is, so it asks for a token.
+/// also work the queue, operators also take callers to air, change shows, slots, invites, channels and destinations and may
+/// be shown their keys (for the record), admins also manage operators and backups. Health is open for load balancers; reflection tells what the server is, so it asks for a token.
 pub const TABLE: &[(&str, Least)] = &[
     ("/booth.v1.ShowService/ListShows", VIEWER),
     ("/booth.v1.ShowService/GetShow", VIEWER),
@@ -59,6 +59,32 @@ pub const TABLE: &[(&str, Least)] = &[
     ("/booth.v1.SlotService/TakeSlot", OPERATOR),
     ("/booth.v1.SlotService/ReleaseSlot", OPERATOR),
     ("/booth.v1.SlotService/ArmSlot", OPERATOR),
+    ("/booth.v1.ChannelService/ListChannels", VIEWER),
+    ("/booth.v1.ChannelService/GetChannel", VIEWER),
+    ("/booth.v1.ChannelService/CreateChannel", OPERATOR),
+    ("/booth.v1.ChannelService/UpdateChannel", OPERATOR),
+    ("/booth.v1.ChannelService/DeleteChannel", OPERATOR),
+    ("/booth.v1.ChannelService/StartChannel", OPERATOR),
+    ("/booth.v1.ChannelService/StopChannel", OPERATOR),
+    ("/booth.v1.ChannelService/ForceChannel", OPERATOR),
+    ("/booth.v1.ChannelService/RotateChannelKey", OPERATOR),
+    ("/booth.v1.ChannelService/KickChannelPublisher", OPERATOR),
+    // Masked; the handler asks for OPERATOR when secrets are to be shown.
+    ("/booth.v1.ChannelService/GetChannelAddress", VIEWER),
+    // Starts processes, as do drills.
+    ("/booth.v1.ChannelService/CheckBackup", OPERATOR),
+    ("/booth.v1.ChannelService/DrillChannel", OPERATOR),
+    ("/booth.v1.DestinationService/ListDestinations", VIEWER),
+    ("/booth.v1.DestinationService/GetDestination", VIEWER),
+    ("/booth.v1.DestinationService/CreateDestination", OPERATOR),
+    ("/booth.v1.DestinationService/UpdateDestination", OPERATOR),
+    ("/booth.v1.DestinationService/EnableDestination", OPERATOR),
+    ("/booth.v1.DestinationService/DisableDestination", OPERATOR),
+    ("/booth.v1.DestinationService/DeleteDestination", OPERATOR),
+    (
+        "/booth.v1.DestinationService/RevealDestinationKey",
+        OPERATOR,
+    ),
     ("/booth.v1.OperatorService/WhoAmI", VIEWER),
     ("/booth.v1.OperatorService/ListOperators", VIEWER),
     ("/booth.v1.OperatorService/CreateOperator", ADMIN),
@@ -115,6 +141,16 @@ pub fn admit(state: &State, path: &str, headers: &HeaderMap) -> Result<Option<Id
         id: operator.id.clone(),
         token,
     }))
+}
+
+/// What one method asks for only when its request says so, checked by its handler.
+pub fn ask_role(state: &State, who: &Identity, needed: Role) -> Result<(), Status> {
+    let has = state.operators.get(&who.id).map(|operator| operator.role);
+    match has {
+        Some(has) if has >= needed => Ok(()),
+        Some(has) => Err(denied(&Denied::RoleTooLow { needed, has })),
+        None => Err(Reason::TokenRevoked.status("this token was taken back")),
+    }
 }
 
 /// Whether the token of an open stream still opens it.

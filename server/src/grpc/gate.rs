@@ -16,9 +16,21 @@ use tracing::debug;
 use super::auth;
 use super::status::Reason;
 use crate::board::Board;
+use crate::probe::CHECK_WITHIN;
 
 /// A unary answer, or the beginning of a stream, takes no longer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Where media files are looked into before the answer.
+const FILES_WITHIN: Duration = CHECK_WITHIN.saturating_add(ANSWER_WITHIN);
+
+fn answer_within(path: &str) -> Duration {
+    match path {
+        "/booth.v1.ChannelService/CreateChannel"
+        | "/booth.v1.ChannelService/UpdateChannel"
+        | "/booth.v1.ChannelService/CheckBackup" => FILES_WITHIN,
+        _ => ANSWER_WITHIN,
+    }
+}
 
 #[derive(Debug, Clone)]
 pub struct GateLayer {
@@ -71,11 +83,12 @@ where
         // The one that was polled ready answers; its clone waits for the next request.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
+        let within = answer_within(request.uri().path());
         Box::pin(async move {
-            match tokio::time::timeout(ANSWER_WITHIN, inner.call(request)).await {
+            match tokio::time::timeout(within, inner.call(request)).await {
                 Ok(answer) => answer.map(explained),
                 Err(_) => Ok(Reason::TimedOut
-                    .status(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))
+                    .status(format!("no answer within {} s", within.as_secs()))
                     .into_http()),
             }
         })

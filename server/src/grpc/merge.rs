@@ -1,6 +1,13 @@
 //! Settings are changed field by field on the wire and as a whole in the core: here they are merged.
 
-use booth_core::{Command, Event, RequestId, ShowId, ShowSettings, SlotId, SlotSettings, Target};
+pub mod channel;
+
+use std::collections::BTreeSet;
+
+use booth_core::{
+    ChannelSettings, Command, DestinationSettings, Event, RequestId, ShowId, ShowSettings, SlotId,
+    SlotSettings, Target,
+};
 use booth_proto::{convert, v1};
 use tonic::Status;
 
@@ -98,20 +105,16 @@ impl Api {
     }
 
     fn free_port(&self) -> Result<u16, Status> {
-        let state = self.state();
         let first = self.rooms.config.slots.first_port;
-        let taken = |port| {
-            let output = booth_core::SlotOutput::Listen { port };
-            state
-                .slots
-                .values()
-                .any(|slot| slot.settings.output == output)
-        };
-        (first..=u16::MAX)
-            .find(|port| !taken(*port))
-            .ok_or_else(|| {
-                super::api::invalid("settings.port", "no port is free from slots.first_port on")
-            })
+        self.free_port_from(first).ok_or_else(|| {
+            super::api::invalid("settings.port", "no port is free from slots.first_port on")
+        })
+    }
+
+    fn free_port_from(&self, first: u16) -> Option<u16> {
+        let state = self.state();
+        let taken: BTreeSet<u16> = state.ports().map(|(port, _)| port).collect();
+        (first..=u16::MAX).find(|port| !taken.contains(port))
     }
 
     fn sealed_patch(
@@ -167,6 +170,8 @@ impl Api {
         record.events.iter().find_map(|event| match event {
             Event::SlotUpdated { settings, .. } => Some(Made::Slot(settings.clone())),
             Event::ShowUpdated { settings, .. } => Some(Made::Show(*settings)),
+            Event::ChannelUpdated { settings, .. } => Some(Made::Channel(settings.clone())),
+            Event::DestinationUpdated { settings, .. } => Some(Made::Destination(settings.clone())),
             _ => None,
         })
     }
@@ -189,4 +194,6 @@ impl Api {
 enum Made {
     Slot(SlotSettings),
     Show(ShowSettings),
+    Channel(ChannelSettings),
+    Destination(DestinationSettings),
 }

@@ -10,6 +10,9 @@
 mod api;
 pub mod auth;
 mod caller;
+mod channel;
+mod destination;
+mod drill;
 mod gate;
 mod invite;
 mod listen;
@@ -29,6 +32,8 @@ use std::io;
 use std::time::Duration;
 
 use booth_proto::v1::caller_service_server::CallerServiceServer;
+use booth_proto::v1::channel_service_server::ChannelServiceServer;
+use booth_proto::v1::destination_service_server::DestinationServiceServer;
 use booth_proto::v1::operator_service_server::OperatorServiceServer;
 use booth_proto::v1::show_service_server::ShowServiceServer;
 use booth_proto::v1::slot_service_server::SlotServiceServer;
@@ -118,10 +123,12 @@ where
 }
 
 /// What health answers for, besides the server as a whole.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 8] = [
     "booth.v1.ShowService",
     "booth.v1.CallerService",
     "booth.v1.SlotService",
+    "booth.v1.ChannelService",
+    "booth.v1.DestinationService",
     "booth.v1.OperatorService",
     "booth.v1.SystemService",
     "booth.v1.WatchService",
@@ -140,6 +147,8 @@ fn router(rooms: Rooms, shutdown: CancellationToken) -> Routes {
         .add_service(limited!(ShowServiceServer))
         .add_service(limited!(CallerServiceServer))
         .add_service(limited!(SlotServiceServer))
+        .add_service(limited!(ChannelServiceServer))
+        .add_service(limited!(DestinationServiceServer))
         .add_service(limited!(OperatorServiceServer))
         .add_service(limited!(SystemServiceServer))
         .add_service(WatchServer::new(api.clone()));

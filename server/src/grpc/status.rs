@@ -29,12 +29,15 @@ pub enum Reason {
     UnknownMethod,
     TileNotFound,
     BackupFailed,
+    CheckFailed,
+    DrillRunning,
+    DrillFailed,
     Internal,
 }
 
 impl Reason {
     /// All of them, for the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::TokenMissing,
         Self::TokenUnknown,
         Self::TokenRevoked,
@@ -48,6 +51,9 @@ impl Reason {
         Self::UnknownMethod,
         Self::TileNotFound,
         Self::BackupFailed,
+        Self::CheckFailed,
+        Self::DrillRunning,
+        Self::DrillFailed,
         Self::Internal,
     ];
 
@@ -118,6 +124,21 @@ impl Reason {
                 "BACKUP_FAILED",
                 Code::Internal,
                 "the ledger could not be copied",
+            ),
+            Self::CheckFailed => (
+                "CHECK_FAILED",
+                Code::Internal,
+                "media files could not be looked into; the server's log has more",
+            ),
+            Self::DrillRunning => (
+                "DRILL_RUNNING",
+                Code::FailedPrecondition,
+                "a rehearsal of this channel is running: wait for its end",
+            ),
+            Self::DrillFailed => (
+                "DRILL_FAILED",
+                Code::Internal,
+                "the rehearsal could not begin or go on; the text says why",
             ),
             Self::Internal => (
                 "INTERNAL",

@@ -344,6 +344,18 @@ fn meaning(reason: &str) -> &'static str {
         "SLOT_OCCUPIED" => "somebody is on the slot: release it, or take with override",
         "SLOT_FREE" => "nobody is on the slot",
         "SLOT_OFFLINE" => "the slot's worker is not running: wait, or take with override",
+        "CHANNEL_NOT_FOUND" => "there is no such channel",
+        "CHANNEL_EXISTS" => "choose another id",
+        "CHANNEL_RUNNING" => "the channel is on air: stop it first",
+        "CHANNEL_OFF" => "the channel is off: start it first",
+        "CHANNEL_BUSY" => {
+            "another publisher feeds the channel: disconnect it, or wait until it is silent"
+        }
+        "NO_PUBLISHER" => "nobody publishes to the channel",
+        "PORT_TAKEN" => "a slot or a channel listens on this port: choose another one",
+        "DESTINATION_NOT_FOUND" => "the channel has no such destination",
+        "DESTINATION_EXISTS" => "choose another id",
+        "DESTINATIONS_FULL" => "the channel has as many destinations as it may have",
         "OPERATOR_NOT_FOUND" => "there is no such operator",
         "OPERATOR_EXISTS" => "choose another id",
         "LAST_ADMIN" => "add another admin first",
