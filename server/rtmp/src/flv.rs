@@ -1,7 +1,11 @@
 //! Media in RTMP messages: FLV tag bodies (Adobe FLV 10.1 §E.4) and the enhanced ones of E-RTMP v1.
 
+mod config;
+mod demux;
 mod mux;
+mod time;
 
+pub(crate) use demux::{Demuxer, Unusable};
 pub(crate) use mux::Muxer;
 
 /// Video codecs of the first byte's low half.

@@ -12,3 +12,4 @@ mod chunk;
 mod flv;
 mod handshake;
 pub mod publisher;
+pub mod server;
