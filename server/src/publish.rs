@@ -52,6 +52,17 @@ struct Inner {
     decoy: (ChannelId, Sealed),
 }
 
+/// Somebody whose key was right.
+#[derive(Debug, Clone, Copy)]
+pub struct Publishing<'a> {
+    /// From [`PublishDesk::next_id`].
+    pub id: PublisherId,
+    pub protocol: PublishProtocol,
+    /// Address and, where there is one, port.
+    pub peer: &'a str,
+    pub agent: &'a str,
+}
+
 /// Why somebody may not publish.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PublishError {
@@ -135,9 +146,14 @@ impl PublishDesk {
         } else {
             PublishProtocol::Rtmp
         };
-        let id = self
-            .publish(&channel, protocol, &ask.peer, &ask.agent)
-            .await?;
+        let id = self.next_id();
+        let publishing = Publishing {
+            id,
+            protocol,
+            peer: &ask.peer,
+            agent: &ask.agent,
+        };
+        self.publish(&channel, publishing).await?;
         self.ordered(supervisor, id).await;
         Ok((channel, id))
     }
@@ -201,15 +217,18 @@ impl PublishDesk {
         same && !given.is_empty() && given.len() <= KEY_MAX
     }
 
-    /// Somebody whose key was right begins to feed the channel, if nobody does.
+    /// Begins to feed the channel, if nobody else does.
     pub async fn publish(
         &self,
         channel: &ChannelId,
-        protocol: PublishProtocol,
-        peer: &str,
-        agent: &str,
-    ) -> Result<PublisherId, CommandError> {
-        let id = self.next_id();
+        publishing: Publishing<'_>,
+    ) -> Result<(), CommandError> {
+        let Publishing {
+            id,
+            protocol,
+            peer,
+            agent,
+        } = publishing;
         let publisher = Publisher {
             id,
             protocol,
@@ -228,11 +247,11 @@ impl PublishDesk {
         };
         self.0.director.command(meta, command).await?;
         info!(%channel, publisher = id.0, ?protocol, peer, "publishes");
-        Ok(id)
+        Ok(())
     }
 
     /// Rises with time, over restarts too: the wall clock in microseconds.
-    fn next_id(&self) -> PublisherId {
+    pub fn next_id(&self) -> PublisherId {
         let now = u64::try_from(self.0.clock.now().0).unwrap_or(0) * 1_000;
         let last = self.0.last.fetch_max(now, Ordering::AcqRel);
         if now > last {

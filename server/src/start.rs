@@ -221,7 +221,7 @@ impl Server {
         });
         let (r, s, f) = (rooms.clone(), stop.clone(), failed.clone());
         doors.spawn(async move {
-            let ended = http::serve(r, rtc, http_listener, s.clone()).await;
+            let ended = http::serve(r, rtc, publish, http_listener, s.clone()).await;
             if !s.is_cancelled() {
                 error!(?ended, "the callers' door ended");
                 f.cancel();

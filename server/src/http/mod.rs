@@ -6,6 +6,7 @@
 mod calls;
 mod events;
 mod health;
+mod hls;
 mod limit;
 mod listen;
 mod page;
@@ -13,8 +14,10 @@ mod problem;
 mod tls;
 mod view;
 mod whip;
+mod whip_channel;
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::limit::Limiter;
 use self::listen::Connections;
 use self::problem::Problem;
+use crate::publish::PublishDesk;
 use crate::rtc::Rtc;
 use crate::server::Rooms;
 
@@ -53,6 +57,9 @@ pub enum ServeError {
 struct Door {
     rooms: Rooms,
     rtc: Rtc,
+    publish: PublishDesk,
+    /// Where the workers of channels put their HLS.
+    hls: Arc<Path>,
     joins: Arc<Limiter>,
     chats: Arc<Limiter>,
     connections: Connections,
@@ -107,6 +114,7 @@ fn allowed(taken: Result<(), Duration>) -> Result<(), Problem> {
 pub async fn serve(
     rooms: Rooms,
     rtc: Rtc,
+    publish: PublishDesk,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -119,6 +127,8 @@ pub async fn serve(
         streams: events::Streams::default(),
         shutdown: shutdown.clone(),
         rtc: rtc.clone(),
+        publish,
+        hls: rooms.config.data.dir.join("run").join("hls").into(),
         rooms,
     };
     let trusted = door.rooms.config.http.trusted_proxies.clone();
@@ -134,6 +144,10 @@ fn router(door: Door) -> Router {
             post(whip::publish).options(whip::options),
         )
         .route(
+            "/whip/channels/{channel}",
+            post(whip_channel::publish).options(whip::options),
+        )
+        .route(
             "/whip/sessions/{session}",
             axum::routing::patch(whip::patch)
                 .delete(whip::delete)
@@ -141,6 +155,12 @@ fn router(door: Door) -> Router {
         )
         .layer(middleware::map_response(|mut response: Response| async {
             whip::cross_origin(response.headers_mut());
+            response
+        }));
+    let hls = Router::new()
+        .route("/hls/channels/{channel}/{file}", get(hls::file))
+        .layer(middleware::map_response(|mut response: Response| async {
+            hls::cross_origin(response.headers_mut());
             response
         }));
     Router::new()
@@ -155,6 +175,7 @@ fn router(door: Door) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(health::metrics))
         .merge(whip)
+        .merge(hls)
         .fallback(|| async { Problem::not_found("there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Problem::new(

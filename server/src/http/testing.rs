@@ -17,6 +17,7 @@ use crate::demo::publisher::{Outgoing, Publisher};
 use crate::demo::web::{Reply, Web};
 use crate::director;
 use crate::meters::Meters;
+use crate::publish::PublishDesk;
 use crate::relay::Hub;
 use crate::rtc::Rtc;
 use crate::rtc::engine::Engine;
@@ -50,6 +51,7 @@ pub struct Site {
     pub rtc: Rtc,
     pub web: Web,
     pub address: std::net::SocketAddr,
+    pub publish: PublishDesk,
     pub stop: CancellationToken,
     pub served: tokio::task::JoinHandle<()>,
 }
@@ -105,14 +107,24 @@ impl Site {
         .unwrap();
         let listener = tokio::net::TcpListener::bind((LOCAL, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
+        let publish = PublishDesk::new(
+            rooms.board.clone(),
+            rooms.director.clone(),
+            clock,
+            Arc::clone(&rooms.keys),
+        )
+        .unwrap();
         let (r, s, door) = (rooms.clone(), stop.clone(), rtc.clone());
-        let served = tokio::spawn(async move { super::serve(r, door, listener, s).await.unwrap() });
+        let desk = publish.clone();
+        let served =
+            tokio::spawn(async move { super::serve(r, door, desk, listener, s).await.unwrap() });
         let web = Web::new(&format!("http://{address}"), None).unwrap();
         Self {
             rooms,
             rtc,
             web,
             address,
+            publish,
             stop,
             served,
         }

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use super::calls::{bearer_text, enter, new_caller};
 use super::problem::Problem;
 use super::{Client, Door};
-use crate::rtc::{Patched, sdp};
+use crate::rtc::{Opened, Party, Patched, sdp};
 use crate::secrets::token_hash;
 
-const SDP: &str = "application/sdp";
+pub(super) const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const BOOTH_REJOIN: HeaderName = HeaderName::from_static("booth-rejoin");
 const BOOTH_CALLER: HeaderName = HeaderName::from_static("booth-caller");
@@ -50,7 +50,10 @@ pub(super) async fn publish(
             // The offer is answered before the invite is used: a full server or an offer that cannot be answered costs
             // no use of it, and most clients of this door could not come back with anything else.
             let caller = new_caller()?;
-            let prepared = door.rtc.prepare(&caller, offer).await?;
+            let prepared = door
+                .rtc
+                .prepare(&Party::Caller(caller.clone()), offer)
+                .await?;
             let (name, topic) = (&named.name, &named.topic);
             let entered = enter(&door, caller, &show, &token, name, topic, None).await?;
             let opened = prepared.start();
@@ -58,6 +61,18 @@ pub(super) async fn publish(
             (entered.caller, Some(entered.rejoin), opened)
         }
     };
+    let mut response = created(&door, opened, caller.as_str());
+    let headers = response.headers_mut();
+    insert(headers, BOOTH_CALLER, caller.as_str());
+    if let Some(rejoin) = rejoin {
+        // The caller's own secret, said once, to them.
+        insert(headers, BOOTH_REJOIN, rejoin.expose());
+    }
+    Ok(response)
+}
+
+/// 201 with the answer, the session's place and the ICE servers for whoever this is.
+pub(super) fn created(door: &Door, opened: Opened, who: &str) -> Response {
     let mut response = (StatusCode::CREATED, opened.answer).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SDP));
@@ -68,17 +83,12 @@ pub(super) async fn publish(
         &format!("/whip/sessions/{}", opened.token),
     );
     insert(headers, header::ETAG, &opened.etag);
-    insert(headers, BOOTH_CALLER, caller.as_str());
-    if let Some(rejoin) = rejoin {
-        // The caller's own secret, said once, to them.
-        insert(headers, BOOTH_REJOIN, rejoin.expose());
-    }
-    for link in door.rtc.ice().links(caller.as_str(), door.now_s()) {
+    for link in door.rtc.ice().links(who, door.now_s()) {
         if let Ok(value) = HeaderValue::from_str(&link) {
             headers.append(header::LINK, value);
         }
     }
-    Ok(response)
+    response
 }
 
 /// The caller whose rejoin token it is; `None` when it is an invite. Nothing has changed yet.
@@ -178,7 +188,7 @@ pub(super) fn cross_origin(headers: &mut HeaderMap) {
     );
 }
 
-fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
+pub(super) fn content_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     let given = headers
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())

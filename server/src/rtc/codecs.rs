@@ -30,6 +30,8 @@ const H264_PROFILES: [&str; 5] = ["42e01f", "42001f", "4d001f", "64001f", "640c1
 pub enum Video {
     /// The other side chooses.
     Any,
+    /// Every profile of H.264.
+    H264,
     Only(Codec),
 }
 
@@ -97,7 +99,7 @@ pub fn engine(choice: Video, seen: Seen) -> Result<(MediaEngine, Registry)> {
         add(vp8())?;
     }
     match choice {
-        Video::Any => H264_PROFILES
+        Video::Any | Video::H264 => H264_PROFILES
             .into_iter()
             .try_for_each(|profile| add(h264(profile)))?,
         Video::Only(Codec::H264) => add(h264(H264_PROFILES[0]))?,

@@ -29,6 +29,8 @@ pub struct Offer {
     pub sdp: String,
     pub audio: bool,
     pub video: bool,
+    /// It feeds a channel: H.264 and Opus, and nothing is sent back.
+    pub publisher: bool,
     /// One socket each.
     pub bind: Vec<SocketAddr>,
     /// Named in the answer's candidates too.

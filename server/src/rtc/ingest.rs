@@ -26,7 +26,8 @@ const CLIPPING: u8 = 1;
 
 #[derive(Debug)]
 pub(super) struct Ingest {
-    caller: CallerId,
+    /// Whose levels are shown; nobody's, for a publisher.
+    caller: Option<CallerId>,
     start: Instant,
     meters: Meters,
     inner: Mutex<Inner>,
@@ -73,7 +74,7 @@ pub(super) struct LaneView {
 }
 
 impl Ingest {
-    pub fn new(caller: CallerId, meters: Meters, silence: Duration) -> Self {
+    pub fn new(caller: Option<CallerId>, meters: Meters, silence: Duration) -> Self {
         Self {
             caller,
             start: Instant::now(),
@@ -214,8 +215,8 @@ impl Sink for Ingest {
         if back {
             self.wake.notify_one();
         }
-        if let Some(level) = level {
-            self.meters.caller(&self.caller, |meter| {
+        if let (Some(level), Some(caller)) = (level, &self.caller) {
+            self.meters.caller(caller, |meter| {
                 meter.level_dbfs = -f32::from(level);
                 meter.clipping = level <= CLIPPING;
             });

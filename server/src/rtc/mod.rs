@@ -1,4 +1,4 @@
-//! The rtc room: WebRTC sessions of callers. It answers offers, relays packets to the hub, tells the director what
+//! The rtc room: WebRTC sessions of callers, and of publishers that feed channels. It answers offers, relays packets to the hub, tells the director what
 //! arrives, and carries wishes (key frames, video rates) back. No codec is parsed here.
 //!
 //! Used by the WHIP door ([`crate::http`]); `webrtc` itself stays behind [`engine::Engine`].
@@ -8,6 +8,7 @@ pub mod codecs;
 pub mod engine;
 pub mod ice;
 mod ingest;
+mod party;
 pub mod ports;
 pub mod receive;
 pub mod sdp;
@@ -21,7 +22,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use booth_core::{CallerId, State};
+use booth_core::CallerId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,7 @@ use self::session::Session;
 use crate::relay::VideoWant;
 use crate::server::Rooms;
 
+pub use self::party::Party;
 pub use self::whip::{Opened, PatchError, Patched, Prepared};
 
 /// How long a session may take to close before its successor goes on without waiting.
@@ -76,7 +78,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Sessions {
     by_token: BTreeMap<String, Arc<Session>>,
-    by_caller: BTreeMap<CallerId, String>,
+    by_party: BTreeMap<Party, String>,
     /// Being answered now; they count.
     pending: usize,
     /// How many events streams a caller has open.
@@ -153,7 +155,8 @@ impl Rtc {
 
     /// Notes a caller's wanted rate (`None`: no session any more); says whether their client steers itself.
     fn note_want(&self, caller: &CallerId, want: Option<VideoWant>) -> bool {
-        let gone = want.is_none() && self.sessions(|s| s.by_caller.contains_key(caller));
+        let party = Party::Caller(caller.clone());
+        let gone = want.is_none() && self.sessions(|s| s.by_party.contains_key(&party));
         if !gone {
             self.0.wants.send_if_modified(|wants| match want {
                 Some(want) => wants.insert(caller.clone(), want) != Some(want),
@@ -187,14 +190,14 @@ impl Drop for Steering {
     }
 }
 
-/// Follows the board: a call that has ended has no session.
+/// Follows the board: a call that has ended has no session, nor has a publisher that was disconnected.
 async fn close_ended(rtc: Rtc) {
     let mut states = rtc.0.rooms.board.follow();
     let stopping = rtc.0.stopping.clone();
     loop {
         let state = states.borrow_and_update().clone();
         for session in rtc.sessions(|s| s.by_token.values().cloned().collect::<Vec<_>>()) {
-            if ended(&state, &session.caller) {
+            if session.party.is_over(&state) {
                 session.cancel.cancel();
             }
         }
@@ -203,13 +206,6 @@ async fn close_ended(rtc: Rtc) {
             () = stopping.cancelled() => return,
         }
     }
-}
-
-fn ended(state: &State, caller: &CallerId) -> bool {
-    state
-        .callers
-        .get(caller)
-        .is_none_or(|caller| caller.state.is_ended())
 }
 
 #[cfg(test)]

@@ -84,6 +84,16 @@ fn sends(sdp: &str, kind: &str) -> bool {
     })
 }
 
+/// Whether some video m-line names this codec.
+pub fn offers(sdp: &str, codec: &str) -> bool {
+    media(sdp)
+        .filter(|section| section.first().is_some_and(|m| m.starts_with("m=video ")))
+        .flatten()
+        .filter_map(|line| line.strip_prefix("a=rtpmap:")?.split_once(' '))
+        .filter_map(|(_, format)| format.split('/').next())
+        .any(|name| name.eq_ignore_ascii_case(codec))
+}
+
 /// The m-sections, each with its lines.
 fn media(sdp: &str) -> impl Iterator<Item = Vec<&str>> {
     let lines: Vec<&str> = sdp.lines().collect();

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use booth_core::{CallerId, Fact, SessionId, Timestamp};
+use booth_core::{CallerId, SessionId, Timestamp};
 use booth_proto::worker::{Source, Track};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -23,15 +23,11 @@ use super::bus::Bus;
 use super::engine::{AudioPacket, Peer};
 use super::ingest::{LaneView, Shared, View};
 use super::ports::Lease;
-use super::receive;
+use super::{Party, receive};
 use crate::relay::{SourceRx, VideoWant};
 use crate::secrets;
 use crate::server::Rooms;
 
-/// A client that never sends anything gives its place back after this.
-const NEVER: Duration = Duration::from_secs(30);
-/// A connection that has been silent for this long is given up; the client makes a new one.
-const GIVEN_UP: Duration = Duration::from_secs(60);
 /// After the first track's first packet the other one gets this long to appear, so that most sessions open once.
 const OTHER_TRACK: Duration = Duration::from_secs(1);
 /// Tracks that change are a new source at most this often: each is a fact that the ledger keeps. Until then packets go to
@@ -55,7 +51,7 @@ const LIMIT_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Session {
     /// The unguessable last part of its URL.
     pub token: String,
-    pub caller: CallerId,
+    pub party: Party,
     pub cancel: CancellationToken,
     /// Closed once everything is.
     pub ended: CancellationToken,
@@ -112,7 +108,7 @@ pub(super) async fn run(work: Work) {
     let peer = Arc::clone(&session.peer.0);
     let playing = tokio::spawn(play(bus, Arc::clone(&peer), session.cancel.clone()));
     let mut task = Task {
-        caller: session.caller.clone(),
+        party: session.party.clone(),
         rooms,
         ingest,
         peer: Arc::clone(&peer),
@@ -132,9 +128,9 @@ pub(super) async fn run(work: Work) {
         steered_at: Instant::now(),
     };
     let why = task.live(&session.cancel).await;
-    tracing::debug!(caller = %session.caller, why, "session closes");
+    tracing::debug!(party = %session.party, why, "session closes");
     session.cancel.cancel();
-    task.end().await;
+    task.end(why).await;
     peer.close().await;
     let _ = playing.await;
     // Only now is the port nobody's.
@@ -176,7 +172,7 @@ struct Open {
 }
 
 struct Task {
-    caller: CallerId,
+    party: Party,
     rooms: Rooms,
     ingest: Shared,
     peer: Arc<dyn Peer>,
@@ -250,11 +246,12 @@ impl Task {
             .map(|lane| lane.last)
             .max();
         let Some(last) = last else {
-            return (now.saturating_duration_since(self.start) > NEVER)
+            return (now.saturating_duration_since(self.start) > self.party.never())
                 .then_some("nothing ever arrived");
         };
         self.silent_since = Some(last);
-        (now.saturating_duration_since(last) > GIVEN_UP).then_some("silent for too long")
+        (now.saturating_duration_since(last) > self.party.given_up())
+            .then_some("silent for too long")
     }
 
     fn alive(&self, lane: Option<&LaneView>, now: Instant) -> bool {
@@ -295,12 +292,12 @@ impl Task {
             return;
         };
         let source = Source {
-            caller: self.caller.to_string(),
+            caller: self.party.to_string(),
             session: id.0,
             audio: audio.clone(),
             video: video.clone(),
         };
-        let (tx, rx) = self.rooms.hub.open(source);
+        let (tx, rx) = self.party.open(&self.rooms.hub, source);
         self.ingest.open(Some(tx));
         self.opened_at = Some(now);
         self.open = Some(Open {
@@ -323,19 +320,12 @@ impl Task {
         if current == self.reported {
             return;
         }
-        let caller = self.caller.clone();
-        let fact = match (current, self.reported) {
-            (Some((session, audio, video)), _) => Fact::MediaUp {
-                caller,
-                session,
-                audio,
-                video,
-            },
-            (None, Some((session, ..))) => Fact::MediaDown { caller, session },
-            (None, None) => return,
-        };
-        tracing::debug!(caller = %self.caller, ?fact, "media");
+        let was = self.reported.map_or(open.id, |(session, ..)| session);
         self.reported = current;
+        let Some(fact) = self.party.media(current, was) else {
+            return;
+        };
+        tracing::debug!(party = %self.party, ?fact, "media");
         self.rooms.director.fact(fact).await;
     }
 
@@ -352,8 +342,12 @@ impl Task {
     /// Our page hears of the want on its events stream; others are told by REMB.
     async fn say_want(&mut self, now: Instant) {
         let Some(open) = &self.open else { return };
+        // An encoder sends what its operator has set.
+        let Some(caller) = self.party.caller() else {
+            return;
+        };
         let want = *open.rx.want.borrow();
-        if (self.steered)(&self.caller, Some(want)) {
+        if (self.steered)(caller, Some(want)) {
             self.steered_at = now;
         }
         let steers = now.saturating_duration_since(self.steered_at) < UNSTEERED;
@@ -397,7 +391,10 @@ impl Task {
         let jitter_ms = audio.or(video).map_or(0.0, |interval| interval.jitter_ms);
         let arriving = self.alive(view.audio.as_ref(), now) || self.alive(view.video.as_ref(), now);
         let audible = self.alive(view.audio.as_ref(), now);
-        self.rooms.meters.caller(&self.caller, |meter| {
+        let Some(caller) = self.party.caller() else {
+            return;
+        };
+        self.rooms.meters.caller(caller, |meter| {
             meter.rtt_ms = rtt_ms;
             meter.loss = loss;
             meter.jitter_ms = jitter_ms;
@@ -410,19 +407,16 @@ impl Task {
         });
     }
 
-    async fn end(&mut self) {
-        if let Some((session, ..)) = self.reported.take() {
-            self.rooms
-                .director
-                .fact(Fact::MediaDown {
-                    caller: self.caller.clone(),
-                    session,
-                })
-                .await;
+    async fn end(&mut self, why: &str) {
+        let reported = self.reported.take().map(|(session, ..)| session);
+        if let Some(fact) = self.party.closed(reported, why) {
+            self.rooms.director.fact(fact).await;
         }
         self.ingest.open(None);
         self.open = None;
-        (self.steered)(&self.caller, None);
+        if let Some(caller) = self.party.caller() {
+            (self.steered)(caller, None);
+        }
     }
 }
 

@@ -64,7 +64,12 @@ async fn answer(offer: Offer, sink: Arc<dyn Sink>) -> Result<Answer, EngineError
             reports.sender_report(report.ssrc, bytes.freeze());
         }
     });
-    let (media, registry) = codecs::engine(codecs::Video::Any, seen).map_err(failed)?;
+    let wanted = if offer.publisher {
+        codecs::Video::H264
+    } else {
+        codecs::Video::Any
+    };
+    let (media, registry) = codecs::engine(wanted, seen).map_err(failed)?;
     let handler = Arc::new(Handler {
         sink,
         gathering: watch::Sender::new(RTCIceGatheringState::New),
@@ -118,7 +123,16 @@ async fn negotiate(
     offer: &Offer,
 ) -> Result<(String, ReturnTrack), EngineError> {
     let mut track = None;
-    if offer.audio {
+    let receive = || RTCRtpTransceiverInit {
+        direction: RTCRtpTransceiverDirection::Recvonly,
+        ..Default::default()
+    };
+    if offer.audio && offer.publisher {
+        connection
+            .add_transceiver_from_kind(RtpCodecKind::Audio, Some(receive()))
+            .await
+            .map_err(failed)?;
+    } else if offer.audio {
         let (local, ssrc) = local_track(RtpCodecKind::Audio, codecs::opus(), "return")?;
         connection
             .add_track(Arc::clone(&local) as Arc<dyn TrackLocal>)
@@ -127,12 +141,8 @@ async fn negotiate(
         track = Some((local, ssrc));
     }
     if offer.video {
-        let receive = RTCRtpTransceiverInit {
-            direction: RTCRtpTransceiverDirection::Recvonly,
-            ..Default::default()
-        };
         connection
-            .add_transceiver_from_kind(RtpCodecKind::Video, Some(receive))
+            .add_transceiver_from_kind(RtpCodecKind::Video, Some(receive()))
             .await
             .map_err(failed)?;
     }

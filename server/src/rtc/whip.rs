@@ -11,7 +11,7 @@ use super::engine::{Answer, EngineError, Offer, Sink};
 use super::ingest::Ingest;
 use super::ports::Lease;
 use super::session::{self, Negotiation, PeerCell, Session, Work};
-use super::{OpenError, REPLACE, Rtc, bus, ended, sdp};
+use super::{OpenError, Party, REPLACE, Rtc, bus, sdp};
 use crate::secrets;
 
 const BIND_TRIES: usize = 5;
@@ -65,7 +65,7 @@ impl Drop for Place {
 pub struct Prepared(Option<Parts>);
 
 struct Parts {
-    caller: CallerId,
+    party: Party,
     token: String,
     etag: String,
     ingest: Arc<Ingest>,
@@ -96,10 +96,10 @@ impl Drop for Prepared {
 }
 
 impl Prepared {
-    /// From here on it is the caller's session; one they have already is closed. Nothing fails and nothing waits.
+    /// From here on it is the party's session; one they have already is closed. Nothing fails and nothing waits.
     pub fn start(mut self) -> Option<Opened> {
         let Parts {
-            caller,
+            party,
             token,
             etag,
             ingest,
@@ -111,7 +111,7 @@ impl Prepared {
         let rtc = place.0.clone();
         let session = Arc::new(Session {
             token: token.clone(),
-            caller,
+            party,
             cancel: rtc.0.stopping.child_token(),
             ended: CancellationToken::new(),
             negotiation: tokio::sync::Mutex::new(Negotiation {
@@ -150,34 +150,31 @@ impl Prepared {
 impl Rtc {
     /// Answers an offer of this caller. A session they have already is closed.
     pub async fn open(&self, caller: &CallerId, offer: sdp::Checked) -> Result<Opened, OpenError> {
-        let prepared = self.prepare(caller, offer).await?;
+        let party = Party::Caller(caller.clone());
+        let prepared = self.prepare(&party, offer).await?;
         prepared.start().ok_or_else(lost)
     }
 
-    /// Answers an offer for somebody who need not be a caller yet. Everything that may be refused is done here.
-    pub async fn prepare(
-        &self,
-        caller: &CallerId,
-        offer: sdp::Checked,
-    ) -> Result<Prepared, OpenError> {
+    /// Answers an offer for somebody who need not be a caller or a publisher yet. Everything that may be refused is done here.
+    pub async fn prepare(&self, party: &Party, offer: sdp::Checked) -> Result<Prepared, OpenError> {
         if self.0.stopping.is_cancelled() {
             return Err(OpenError::Stopping);
         }
-        let place = self.admit(caller).await?;
-        let (rtc, caller) = (self.clone(), caller.clone());
+        let place = self.admit(party).await?;
+        let (rtc, party) = (self.clone(), party.clone());
         // On a task of its own: a request is dropped where it stands when its client leaves, and in the middle of an
         // answer that would lose a running connection. An outcome that nobody waits for is dropped, which closes it.
         let preparing = tokio::spawn(async move {
             let ingest = Arc::new(Ingest::new(
-                caller.clone(),
+                party.caller().cloned(),
                 rtc.0.rooms.meters.clone(),
                 Duration::from_millis(rtc.0.rooms.config.rtc.silence_ms),
             ));
             let token = secrets::new_token()?.expose().clone();
             let etag = new_etag()?;
-            let (answer, lease) = rtc.answer(&offer, &ingest).await?;
+            let (answer, lease) = rtc.answer(&offer, &ingest, party.is_publisher()).await?;
             Ok(Prepared(Some(Parts {
-                caller,
+                party,
                 token,
                 etag,
                 ingest,
@@ -195,6 +192,7 @@ impl Rtc {
         &self,
         offer: &sdp::Checked,
         ingest: &Arc<Ingest>,
+        publisher: bool,
     ) -> Result<(Answer, Lease), OpenError> {
         let mut refused = EngineError::Bind("rtc.udp_ports has no free port".into());
         // Held until an answer is there, so that the next look is at another port.
@@ -207,6 +205,7 @@ impl Rtc {
                 sdp: offer.sdp.clone(),
                 audio: offer.audio,
                 video: offer.video,
+                publisher,
                 bind: self
                     .0
                     .addresses
@@ -226,8 +225,8 @@ impl Rtc {
         Err(refused.into())
     }
 
-    /// A place for one more session; the caller's own old one gives way when there is no other.
-    async fn admit(&self, caller: &CallerId) -> Result<Place, OpenError> {
+    /// A place for one more session; the party's own old one gives way when there is no other.
+    async fn admit(&self, party: &Party) -> Result<Place, OpenError> {
         let most = usize::try_from(self.0.rooms.config.rtc.max_sessions).unwrap_or(usize::MAX);
         let take = || {
             self.sessions(|s| {
@@ -239,7 +238,7 @@ impl Rtc {
         if take() {
             return Ok(Place(self.clone()));
         }
-        if let Some(old) = self.of_caller(caller) {
+        if let Some(old) = self.of_party(party) {
             old.cancel.cancel();
             let _ = tokio::time::timeout(REPLACE, old.ended.cancelled()).await;
             self.leave(&old);
@@ -250,30 +249,30 @@ impl Rtc {
         Err(OpenError::Full)
     }
 
-    fn of_caller(&self, caller: &CallerId) -> Option<Arc<Session>> {
+    fn of_party(&self, party: &Party) -> Option<Arc<Session>> {
         self.sessions(|s| {
-            s.by_caller
-                .get(caller)
+            s.by_party
+                .get(party)
                 .and_then(|token| s.by_token.get(token))
                 .cloned()
         })
     }
 
-    /// From here on the session is the caller's; the one before it is closed.
+    /// From here on the session is the party's; the one before it is closed.
     fn enter(&self, session: &Arc<Session>) {
         let old = self.sessions(|s| {
             s.by_token
                 .insert(session.token.clone(), Arc::clone(session));
             let old = s
-                .by_caller
-                .insert(session.caller.clone(), session.token.clone());
+                .by_party
+                .insert(session.party.clone(), session.token.clone());
             old.and_then(|token| s.by_token.get(&token).cloned())
         });
         if let Some(old) = old {
             old.cancel.cancel();
         }
         // The call may have ended, or the server stopped, while the offer was being answered.
-        if ended(&self.0.rooms.board.state(), &session.caller) {
+        if session.party.is_over(&self.0.rooms.board.state()) {
             session.cancel.cancel();
         }
     }
@@ -281,15 +280,15 @@ impl Rtc {
     fn leave(&self, session: &Arc<Session>) {
         let last = self.sessions(|s| {
             s.by_token.remove(&session.token);
-            let current = s.by_caller.get(&session.caller) == Some(&session.token);
+            let current = s.by_party.get(&session.party) == Some(&session.token);
             if current {
-                s.by_caller.remove(&session.caller);
+                s.by_party.remove(&session.party);
             }
             current
         });
-        if last {
-            self.0.rooms.meters.forget_caller(&session.caller);
-            self.note_want(&session.caller, None);
+        if let Some(caller) = session.party.caller().filter(|_| last) {
+            self.0.rooms.meters.forget_caller(caller);
+            self.note_want(caller, None);
         }
     }
 
