@@ -1,13 +1,78 @@
-//! The worker of one channel: inputs, playout, destinations.
+//! The worker of one channel: inputs, program, destinations. It passes packets on in one thread; GStreamer is started
+//! only for what needs it.
+//!
+//! ```text
+//!  media socket ─┐                                              ┌─▶ queue ─▶ RTMP(S), SRT destination, each
+//!  SRT listener ─┼─▶ Live (who counts) ─▶ Program ─▶ Fanout ────┼─▶ queue ─▶ SRT listener to watch
+//!  WHIP packets ─┘                          ▲                   └─▶ queue ─▶ HLS files
+//!                             prepared loops┘
+//! ```
 
+mod copy;
+mod destination;
+mod fanout;
+mod format;
+mod input;
+mod live;
 mod program;
+mod settings;
+mod unit;
 
-pub use program::{Loops, Out, Program, Verdict, Wish};
+use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+
+use crate::link;
 use crate::worker::{WorkerArgs, exit};
+use unit::{Events, Unit};
+
+/// Units on their way from sockets to the loop, which takes them at once: readers wait beyond that.
+const SOCKET_EVENTS: usize = 64;
+/// How long the end may take; then the process ends anyway.
+const STOP_DEADLINE: Duration = Duration::from_millis(900);
 
 /// Runs to its end; answers one of [`exit`].
 pub async fn run(args: WorkerArgs) -> u8 {
-    tracing::error!(unit = args.unit, "not built yet");
-    exit::UNUSABLE
+    let (socket, mut media) = mpsc::channel(SOCKET_EVENTS);
+    let events = Events {
+        socket,
+        program: Arc::new(Notify::new()),
+        destinations: Arc::new(Notify::new()),
+    };
+    let mut boothd = link::dial(args.socket.clone());
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return exit::FAILED;
+    };
+    let mut unit = Unit::new(args, events.clone());
+    let timer = tokio::time::sleep_until(unit.due());
+    tokio::pin!(timer);
+    let code = loop {
+        let ended = tokio::select! {
+            Some(event) = boothd.recv() => unit.link(event),
+            Some(event) = media.recv() => { unit.socket(event); None }
+            () = events.destinations.notified() => { unit.destinations_changed(); None }
+            () = events.program.notified() => None,
+            () = &mut timer => None,
+            _ = terminate.recv() => Some(exit::SHUTDOWN),
+            // Ctrl-C reaches the whole process group; boothd decides what it means for the output.
+            _ = interrupt.recv() => None,
+        };
+        if let Some(code) = ended.or_else(|| unit.advance()) {
+            break code;
+        }
+        let due = unit.due();
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+    };
+    tracing::info!(code, "the worker ends");
+    if tokio::time::timeout(STOP_DEADLINE, unit.stop()).await.is_err() {
+        tracing::warn!("the outputs did not end in time");
+    }
+    code
 }

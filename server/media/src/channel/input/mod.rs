@@ -1,0 +1,6 @@
+//! Where the live input comes from: the ingest worker's socket, an SRT listener of our own, or RTP over boothd's link.
+//! All end in the same way: `live_begin`, events and `live_end` at the program.
+
+mod socket;
+
+pub use socket::{MediaSocket, SocketEvent};

@@ -1,0 +1,175 @@
+//! Whom the channel takes live media from now. One at a time; the order from boothd says who.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// A publisher's number, as boothd gave it. 0 is nobody.
+pub type PublisherNumber = u64;
+
+/// Connections at the media socket that may become or are the live input.
+#[derive(Debug, Default)]
+pub struct Live {
+    wanted: PublisherNumber,
+    /// Greeted, and not wanted yet; each gives up by itself after a while.
+    waiting: BTreeMap<u64, (PublisherNumber, Take)>,
+    current: Option<Current>,
+}
+
+/// Lets a connection send until the token is cancelled.
+pub type Take = oneshot::Sender<CancellationToken>;
+
+#[derive(Debug)]
+struct Current {
+    connection: u64,
+    publisher: PublisherNumber,
+    /// Hangs up when dropped.
+    _hold: DropGuard,
+}
+
+/// What a change means to the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiveChange {
+    None,
+    Begin,
+    End,
+}
+
+impl Live {
+    /// Whom the program gets media from; 0 for nobody.
+    pub fn publisher(&self) -> PublisherNumber {
+        self.current.as_ref().map_or(0, |current| current.publisher)
+    }
+
+    pub fn is_current(&self, connection: u64) -> bool {
+        let current = self.current.as_ref();
+        current.is_some_and(|current| current.connection == connection)
+    }
+
+    /// boothd named the publisher. Another one is hung up on.
+    pub fn want(&mut self, publisher: PublisherNumber) -> LiveChange {
+        self.wanted = publisher;
+        let had = self.current.is_some();
+        if self.publisher() != publisher {
+            self.current = None;
+        }
+        self.waiting.retain(|_, (_, take)| !take.is_closed());
+        if self.current.is_none() && self.take() {
+            return LiveChange::Begin;
+        }
+        if had && self.current.is_none() {
+            LiveChange::End
+        } else {
+            LiveChange::None
+        }
+    }
+
+    /// A connection says whose it is.
+    pub fn hello(
+        &mut self,
+        connection: u64,
+        publisher: PublisherNumber,
+        take: Take,
+    ) -> LiveChange {
+        self.waiting.retain(|_, (_, take)| !take.is_closed());
+        self.waiting.insert(connection, (publisher, take));
+        // The same publisher over a new connection: the ingest worker lost the first one.
+        if publisher == self.wanted && self.take() {
+            LiveChange::Begin
+        } else {
+            LiveChange::None
+        }
+    }
+
+    /// A connection ended.
+    pub fn gone(&mut self, connection: u64) -> LiveChange {
+        self.waiting.remove(&connection);
+        if self.is_current(connection) {
+            self.current = None;
+            LiveChange::End
+        } else {
+            LiveChange::None
+        }
+    }
+
+    /// Lets the newest connection of the wanted publisher send.
+    fn take(&mut self) -> bool {
+        let newest = self.waiting.iter().rev();
+        let Some((&connection, _)) = newest
+            .filter(|(_, (publisher, _))| *publisher == self.wanted && self.wanted != 0)
+            .next()
+        else {
+            return false;
+        };
+        let Some((publisher, take)) = self.waiting.remove(&connection) else {
+            return false;
+        };
+        let token = CancellationToken::new();
+        if take.send(token.clone()).is_err() {
+            return false;
+        }
+        self.current = Some(Current {
+            connection,
+            publisher,
+            _hold: token.drop_guard(),
+        });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(live: &mut Live, connection: u64, publisher: u64) -> (LiveChange, oneshot::Receiver<CancellationToken>) {
+        let (take, taken) = oneshot::channel();
+        (live.hello(connection, publisher, take), taken)
+    }
+
+    #[test]
+    fn media_that_comes_before_its_order_waits_for_it() {
+        let mut live = Live::default();
+        let (change, mut taken) = hello(&mut live, 1, 7);
+        assert_eq!(change, LiveChange::None);
+        assert!(taken.try_recv().is_err());
+        assert_eq!(live.want(7), LiveChange::Begin);
+        taken.try_recv().unwrap();
+        assert!(live.is_current(1) && live.publisher() == 7);
+    }
+
+    #[test]
+    fn an_order_that_comes_before_the_media_is_kept() {
+        let mut live = Live::default();
+        assert_eq!(live.want(7), LiveChange::None);
+        let (change, _taken) = hello(&mut live, 1, 7);
+        assert_eq!(change, LiveChange::Begin);
+    }
+
+    #[test]
+    fn a_publisher_that_is_no_longer_wanted_ends_and_its_successor_begins() {
+        let mut live = Live::default();
+        let (_, mut first) = hello(&mut live, 1, 7);
+        live.want(7);
+        let first = first.try_recv().unwrap();
+        let (_, _second) = hello(&mut live, 2, 8);
+        assert_eq!(live.want(7), LiveChange::None, "a repeat changes nothing");
+        assert_eq!(live.want(8), LiveChange::Begin);
+        assert!(live.is_current(2) && !live.is_current(1));
+        assert!(first.is_cancelled(), "the first one is hung up on");
+        assert_eq!(live.gone(1), LiveChange::None);
+        assert_eq!(live.want(0), LiveChange::End);
+        assert_eq!(live.publisher(), 0);
+    }
+
+    #[test]
+    fn the_same_publisher_over_a_new_connection_begins_anew() {
+        let mut live = Live::default();
+        live.want(7);
+        let (_, _first) = hello(&mut live, 1, 7);
+        let (change, _second) = hello(&mut live, 2, 7);
+        assert_eq!(change, LiveChange::Begin);
+        assert_eq!(live.gone(1), LiveChange::None);
+        assert_eq!(live.gone(2), LiveChange::End);
+    }
+}

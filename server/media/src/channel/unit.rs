@@ -1,0 +1,501 @@
+//! What a channel's worker knows and does: boothd's wish, the program, its inputs and outputs. One owner, no locks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use booth_proto::worker::from_worker::Message as Say;
+use booth_proto::worker::to_worker::Message as Heard;
+use booth_proto::worker::{
+    ChannelDesired, ChannelFigures, ChannelMode, ChannelReport, ChannelSettings, ChannelShowing,
+    ChannelSwitch, DestinationFigures, DestinationSettings, Hello, LiveState, Pong, Problem,
+    SwitchCause,
+};
+use booth_stream::{AudioConfig, MediaEvent, Nanos, VideoConfig};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::copy::Copy;
+use super::destination::{Destination, Trust};
+use super::fanout::{Fanout, unit};
+use super::format;
+use super::input::{MediaSocket, SocketEvent};
+use super::live::{Live, LiveChange};
+use super::program::{Loops, Out, Program, Wish};
+use super::settings::Fixed;
+use crate::link::{LinkEvent, Sender};
+use crate::worker::{WorkerArgs, exit};
+
+/// Reports that may wait for each other: changes of the live input can come with every frame of a bad network.
+const REPORT_SPACING: Duration = Duration::from_millis(400);
+const FIGURES_EVERY: Duration = Duration::from_millis(500);
+/// A problem of the same kind is told again after this long at the earliest.
+const PROBLEM_SPACING: Duration = Duration::from_secs(10);
+/// A media socket that could not be made is tried again after this long.
+const SOCKET_RETRY: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub struct Unit {
+    args: WorkerArgs,
+    events: Events,
+    link: Option<Sender>,
+    away_since: Instant,
+    started: Instant,
+    told: BTreeMap<&'static str, Instant>,
+
+    desired: ChannelDesired,
+    fixed: Option<Fixed>,
+    program: Option<Box<dyn Program>>,
+    wish: Option<Wish>,
+    loops: Loops,
+
+    live: Live,
+    socket: Option<MediaSocket>,
+    connections: u64,
+    socket_retry: Option<Instant>,
+    video: Option<Arc<VideoConfig>>,
+    audio: Option<Arc<AudioConfig>>,
+
+    fanout: Fanout,
+    trust: Arc<Trust>,
+    destinations: BTreeMap<String, Destination>,
+    ending: Vec<JoinHandle<()>>,
+
+    report: ChannelReport,
+    /// Changed since it was sent.
+    news: bool,
+    reported_at: Option<Instant>,
+    figures_at: Instant,
+    rates: Rates,
+}
+
+/// What other tasks and threads wake the loop with.
+#[derive(Clone)]
+pub struct Events {
+    pub socket: mpsc::Sender<SocketEvent>,
+    /// The program has something to give.
+    pub program: Arc<Notify>,
+    /// A destination is in another state.
+    pub destinations: Arc<Notify>,
+}
+
+/// Bytes since the last figures.
+#[derive(Debug, Default)]
+struct Rates {
+    live: usize,
+    output: usize,
+    sent: BTreeMap<String, u64>,
+}
+
+impl Unit {
+    /// Nothing runs yet: the first wish brings the settings.
+    pub fn new(args: WorkerArgs, events: Events) -> Self {
+        let now = Instant::now();
+        Self {
+            args,
+            events,
+            link: None,
+            away_since: now,
+            started: now,
+            told: BTreeMap::new(),
+            desired: ChannelDesired::default(),
+            fixed: None,
+            program: None,
+            wish: None,
+            loops: Loops::default(),
+            live: Live::default(),
+            socket: None,
+            connections: 0,
+            socket_retry: None,
+            video: None,
+            audio: None,
+            fanout: Fanout::default(),
+            trust: Arc::default(),
+            destinations: BTreeMap::new(),
+            ending: Vec::new(),
+            report: ChannelReport {
+                live: LiveState::Absent.into(),
+                ..ChannelReport::default()
+            },
+            news: false,
+            reported_at: None,
+            figures_at: now,
+            rates: Rates::default(),
+        }
+    }
+
+    fn now(&self) -> Nanos {
+        Nanos::try_from(self.started.elapsed().as_nanos()).unwrap_or(Nanos::MAX)
+    }
+
+    /// boothd came, spoke or went. Some code ends the worker.
+    pub fn link(&mut self, event: LinkEvent) -> Option<u8> {
+        match event {
+            LinkEvent::Up(sender) => {
+                self.link = Some(sender);
+                self.greet();
+            }
+            LinkEvent::Down => {
+                self.link = None;
+                self.away_since = Instant::now();
+                tracing::info!("boothd is away; the output goes on");
+            }
+            LinkEvent::Message(message) => match message.message? {
+                Heard::Channel(desired) => return self.want(desired),
+                Heard::Ping(ping) => self.say(Say::Pong(Pong { nonce: ping.nonce })),
+                Heard::Shutdown(_) => return Some(exit::SHUTDOWN),
+                // Meant for units of other kinds.
+                Heard::Packets(_)
+                | Heard::Slot(_)
+                | Heard::Ingest(_)
+                | Heard::Publish(_)
+                | Heard::Prepare(_)
+                | Heard::Drill(_) => {}
+            },
+        }
+        None
+    }
+
+    /// The media socket has something.
+    pub fn socket(&mut self, event: SocketEvent) {
+        match event {
+            SocketEvent::Hello {
+                connection,
+                publisher,
+                take,
+            } => {
+                self.connections = self.connections.max(connection);
+                let change = self.live.hello(connection, publisher, take);
+                self.live_changed(change);
+            }
+            SocketEvent::Media { connection, event } => {
+                if self.live.is_current(connection) {
+                    self.live_media(event);
+                }
+            }
+            SocketEvent::Gone { connection, reason } => {
+                let change = self.live.gone(connection);
+                if change == LiveChange::End {
+                    tracing::info!(reason, "the publisher is gone");
+                }
+                self.live_changed(change);
+            }
+        }
+    }
+
+    fn live_changed(&mut self, change: LiveChange) {
+        let now = self.now();
+        match (change, &mut self.program) {
+            (LiveChange::Begin, Some(program)) => program.live_begin(now),
+            (LiveChange::End, Some(program)) => program.live_end(now),
+            _ => {}
+        }
+        if change != LiveChange::None {
+            (self.video, self.audio) = (None, None);
+            self.describe();
+        }
+        let publisher = self.live.publisher();
+        if self.report.publisher != publisher {
+            self.report.publisher = publisher;
+            self.news = true;
+        }
+    }
+
+    fn live_media(&mut self, event: MediaEvent) {
+        match &event {
+            MediaEvent::Video(config) => {
+                self.video = Some(Arc::clone(config));
+                self.describe();
+            }
+            MediaEvent::Audio(config) => {
+                self.audio = Some(Arc::clone(config));
+                self.describe();
+            }
+            MediaEvent::Unit(unit) => self.rates.live += unit.data.len(),
+        }
+        let now = self.now();
+        if let Some(program) = &mut self.program {
+            program.live(now, event);
+        }
+    }
+
+    fn describe(&mut self) {
+        let settings = self.desired.settings.clone().unwrap_or_default();
+        let format = format::describe(self.video.as_deref(), self.audio.as_deref(), &settings);
+        if self.report.live_format != format {
+            self.report.live_format = format;
+            self.news = true;
+        }
+    }
+
+    /// A destination is in another state.
+    pub fn destinations_changed(&mut self) {
+        let reports = self.destinations.values().map(Destination::report).collect();
+        if self.report.destinations != reports {
+            self.report.destinations = reports;
+            self.news = true;
+        }
+    }
+
+    /// Takes what the program has, and does what time has come for. Some code ends the worker.
+    pub fn advance(&mut self) -> Option<u8> {
+        let now = self.now();
+        while let Some(out) = self.program.as_mut().and_then(|program| program.poll(now)) {
+            match out {
+                Out::Media(event) => {
+                    self.rates.output += unit(&event).map_or(0, |unit| unit.data.len());
+                    self.fanout.send(&event);
+                }
+                Out::Switched {
+                    showing,
+                    cause,
+                    gap_ms,
+                } => self.switched(showing, cause, gap_ms),
+                Out::Live(live, cause) => {
+                    self.report.set_live(live);
+                    self.report.set_live_cause(cause.unwrap_or_default());
+                    self.news = true;
+                }
+                Out::LoopUnreadable(text) => self.problem("LOOP_UNREADABLE", text, false),
+                Out::Failed(text) => {
+                    self.problem("PROGRAM_FAILED", text, true);
+                    return Some(exit::FAILED);
+                }
+            }
+        }
+        let now = Instant::now();
+        if self.link.is_none() && now >= self.away_since + self.args.orphan_timeout {
+            tracing::warn!("boothd did not come back");
+            return Some(exit::ORPHANED);
+        }
+        if self.socket_retry.is_some_and(|at| now >= at) {
+            self.listen();
+        }
+        if self.report_due().is_some_and(|at| now >= at) {
+            self.report();
+        }
+        if now >= self.figures_at + FIGURES_EVERY {
+            self.figures(now);
+        }
+        None
+    }
+
+    /// When [`Unit::advance`] has something to do if nothing else happens.
+    pub fn due(&self) -> Instant {
+        let program = self.program.as_ref().and_then(|program| program.next_due());
+        let program = program.map(|due| self.started + Duration::from_nanos(due.max(0).unsigned_abs()));
+        let orphaned = self.link.is_none().then(|| self.away_since + self.args.orphan_timeout);
+        [program, orphaned, self.socket_retry, self.report_due()]
+            .into_iter()
+            .flatten()
+            .fold(self.figures_at + FIGURES_EVERY, Instant::min)
+    }
+
+    /// Ends all outputs in good order.
+    pub async fn stop(mut self) {
+        self.socket = None;
+        let destinations = std::mem::take(&mut self.destinations).into_values();
+        self.ending.extend(destinations.map(Destination::end));
+        for task in self.ending {
+            let _ = task.await;
+        }
+    }
+
+    fn want(&mut self, desired: ChannelDesired) -> Option<u8> {
+        let settings = desired.settings.clone().unwrap_or_default();
+        let fixed = Fixed::of(&settings);
+        if self.fixed.as_ref().is_some_and(|present| *present != fixed) {
+            tracing::info!("the program's settings changed");
+            return Some(exit::SETTINGS_CHANGED);
+        }
+        if self.program.is_none() {
+            match self.build(&fixed, &settings) {
+                Ok(program) => self.program = Some(program),
+                Err(text) => {
+                    self.problem("PROGRAM_FAILED", text, true);
+                    return Some(exit::FAILED);
+                }
+            }
+            self.fixed = Some(fixed);
+        }
+        self.desired = desired;
+        self.set_program();
+        if self.socket.as_ref().map(MediaSocket::path) != Some(settings.media_socket.as_ref()) {
+            self.listen();
+        }
+        let change = self.live.want(self.desired.publisher);
+        self.live_changed(change);
+        self.describe();
+        self.set_destinations();
+        self.report.generation = self.desired.generation;
+        self.news = true;
+        None
+    }
+
+    fn build(&self, fixed: &Fixed, settings: &ChannelSettings) -> Result<Box<dyn Program>, String> {
+        match fixed.mode {
+            ChannelMode::Transcode => Err("transcoding is not built in".to_owned()),
+            ChannelMode::Copy | ChannelMode::Unspecified => {
+                let _ = settings;
+                let wake = Arc::clone(&self.events.program);
+                Ok(Box::new(Copy::new(self.now(), wake)))
+            }
+        }
+    }
+
+    fn set_program(&mut self) {
+        let now = self.now();
+        let (wish, loops) = (Wish::of(&self.desired), Loops::of(&self.desired));
+        let Some(program) = &mut self.program else {
+            return;
+        };
+        if self.wish.as_ref() != Some(&wish) {
+            program.set(now, &wish);
+            self.wish = Some(wish);
+        }
+        if self.loops != loops {
+            program.set_loops(now, &loops);
+            self.loops = loops;
+        }
+    }
+
+    /// Opens the media socket, or tries again later.
+    fn listen(&mut self) {
+        self.socket_retry = None;
+        self.socket = None;
+        let path = self.desired.settings.as_ref().map(|s| s.media_socket.clone());
+        let Some(path) = path.filter(|path| !path.is_empty()) else {
+            return;
+        };
+        let events = self.events.socket.clone();
+        match MediaSocket::listen(path.as_ref(), events, self.connections) {
+            Ok(socket) => self.socket = Some(socket),
+            Err(error) => {
+                self.problem("MEDIA_SOCKET", format!("{path}: {error}"), false);
+                self.socket_retry = Some(Instant::now() + SOCKET_RETRY);
+            }
+        }
+    }
+
+    /// Starts, ends and restarts destinations so that there are those that are wished for.
+    fn set_destinations(&mut self) {
+        let wished: BTreeMap<&str, &DestinationSettings> =
+            self.desired.destinations.iter().map(|d| (d.id.as_str(), d)).collect();
+        let keep = |id: &String, present: &mut Destination| {
+            wished.get(id.as_str()).is_some_and(|wished| *wished == present.settings())
+        };
+        let gone = extract(&mut self.destinations, keep);
+        self.ending.retain(|task| !task.is_finished());
+        self.ending.extend(gone.into_iter().map(Destination::end));
+        for (id, settings) in wished {
+            if self.destinations.contains_key(id) {
+                continue;
+            }
+            let destination = Destination::start(
+                settings.clone(),
+                self.fanout.attach(),
+                Arc::clone(&self.trust),
+                Arc::clone(&self.events.destinations),
+            );
+            self.destinations.insert(id.to_owned(), destination);
+        }
+        self.destinations_changed();
+    }
+
+    fn switched(&mut self, showing: ChannelShowing, cause: SwitchCause, gap_ms: u32) {
+        tracing::info!(?showing, ?cause, gap_ms, "the output changed");
+        self.report.set_showing(showing);
+        self.say_surely(Say::Switch(ChannelSwitch {
+            showing: showing.into(),
+            cause: cause.into(),
+            gap_ms,
+        }));
+        self.report();
+    }
+
+    fn greet(&mut self) {
+        self.say_surely(Say::Hello(Hello {
+            unit: self.args.unit.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            settings_digest: self.fixed.as_ref().map_or(0, Fixed::digest),
+            channel: Some(self.report.clone()),
+            ..Hello::default()
+        }));
+        self.news = false;
+    }
+
+    fn report_due(&self) -> Option<Instant> {
+        let due = self.reported_at.map_or(self.started, |at| at + REPORT_SPACING);
+        self.news.then_some(due)
+    }
+
+    fn report(&mut self) {
+        self.news = false;
+        self.reported_at = Some(Instant::now());
+        self.say_surely(Say::Channel(self.report.clone()));
+    }
+
+    fn figures(&mut self, now: Instant) {
+        let seconds = (now - self.figures_at).as_secs_f64();
+        self.figures_at = now;
+        let kbps = |bytes: f64| bytes * 8.0 / 1000.0 / seconds;
+        let before = std::mem::take(&mut self.rates);
+        let mut destinations: Vec<DestinationFigures> =
+            self.destinations.values().map(Destination::figures).collect();
+        for figures in &mut destinations {
+            let sent = before.sent.get(&figures.id).copied().unwrap_or(0);
+            figures.rate_kbps = kbps(figures.sent_bytes.saturating_sub(sent) as f64);
+            self.rates.sent.insert(figures.id.clone(), figures.sent_bytes);
+        }
+        let late_frames = self.program.as_ref().map_or(0, |program| program.late_frames());
+        self.say(Say::ChannelFigures(ChannelFigures {
+            live_rate_kbps: kbps(before.live as f64),
+            output_rate_kbps: kbps(before.output as f64),
+            late_frames,
+            monitor_clients: 0,
+            destinations,
+        }));
+    }
+
+    /// Tells operators, in the log too, but not the same thing all the time.
+    fn problem(&mut self, reason: &'static str, text: String, fatal: bool) {
+        let recent = self.told.get(reason).is_some_and(|at| at.elapsed() < PROBLEM_SPACING);
+        if recent && !fatal {
+            return;
+        }
+        self.told.insert(reason, Instant::now());
+        tracing::warn!(reason, text, fatal, "problem");
+        self.say_surely(Say::Problem(Problem {
+            reason: reason.to_owned(),
+            text,
+            fatal,
+        }));
+    }
+
+    /// Says what may be lost when boothd is slow.
+    fn say(&self, message: Say) {
+        if let Some(link) = &self.link {
+            link.send(message);
+        }
+    }
+
+    /// Says what must not be lost: when it does not fit, boothd hears the whole state anew with the next Hello.
+    fn say_surely(&self, message: Say) {
+        if let Some(link) = &self.link
+            && !link.send(message)
+        {
+            tracing::warn!("boothd is too slow; dropping the connection");
+            link.hang_up();
+        }
+    }
+}
+
+/// Takes out what `keep` does not want.
+fn extract<V>(
+    map: &mut BTreeMap<String, V>,
+    mut keep: impl FnMut(&String, &mut V) -> bool,
+) -> Vec<V> {
+    map.extract_if(.., |id, value| !keep(id, value)).map(|(_, value)| value).collect()
+}
