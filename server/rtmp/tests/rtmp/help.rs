@@ -1,0 +1,260 @@
+//! An authority that knows one key, what was published, and real programs.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use booth_rtmp::server::{Authority, Ended, Listener, ListenerLimits, Publication, PublishRequest};
+use booth_stream::{AccessUnit, AudioConfig, MediaEvent, Track, VideoCodec, VideoConfig};
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// Real programs on a busy machine.
+pub const SOON: Duration = Duration::from_secs(60);
+
+pub const KEY: &str = "canary-key";
+
+/// What happened to one publisher.
+#[derive(Debug)]
+pub enum Told {
+    Asked(PublishRequest),
+    Media(MediaEvent),
+    Encoder(String),
+    Ended(Ended),
+}
+
+/// Lets whoever knows the key publish, and tells of everything.
+pub struct Desk {
+    told: mpsc::UnboundedSender<Told>,
+    dismiss: watch::Receiver<Option<String>>,
+}
+
+pub struct Sink {
+    told: mpsc::UnboundedSender<Told>,
+    dismiss: watch::Receiver<Option<String>>,
+}
+
+impl Authority for Desk {
+    type Publication = Sink;
+
+    async fn authorise(&self, request: PublishRequest) -> Result<Sink, String> {
+        let right = request.key == KEY;
+        let _ = self.told.send(Told::Asked(request));
+        if !right {
+            return Err("wrong key".to_owned());
+        }
+        Ok(Sink {
+            told: self.told.clone(),
+            dismiss: self.dismiss.clone(),
+        })
+    }
+}
+
+impl Publication for Sink {
+    fn media(&mut self, event: MediaEvent) {
+        if let MediaEvent::Unit(unit) = &event {
+            assert_ne!(&unit.data[..], b"PANIC", "asked for by a test");
+        }
+        let _ = self.told.send(Told::Media(event));
+    }
+
+    fn encoder(&mut self, name: &str) {
+        let _ = self.told.send(Told::Encoder(name.to_owned()));
+    }
+
+    async fn dismissed(&mut self) -> String {
+        loop {
+            if let Some(reason) = self.dismiss.borrow_and_update().clone() {
+                return reason;
+            }
+            if self.dismiss.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn ended(self, why: &Ended) {
+        let _ = self.told.send(Told::Ended(why.clone()));
+    }
+}
+
+pub fn desk() -> (
+    Desk,
+    mpsc::UnboundedReceiver<Told>,
+    watch::Sender<Option<String>>,
+) {
+    let (told, heard) = mpsc::unbounded_channel();
+    let (kick, dismiss) = watch::channel(None);
+    (Desk { told, dismiss }, heard, kick)
+}
+
+/// A server on a port of its own; ends when dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    pub told: mpsc::UnboundedReceiver<Told>,
+    pub kick: watch::Sender<Option<String>>,
+    pub listener: Listener,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    pub async fn start(tls: Option<TlsAcceptor>, limits: ListenerLimits) -> Self {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let (desk, told, kick) = desk();
+        let listener = Listener::default();
+        let task = tokio::spawn(listener.clone().run(tcp, tls, limits, Arc::new(desk)));
+        Self {
+            address,
+            told,
+            kick,
+            listener,
+            task,
+        }
+    }
+
+    pub async fn plain() -> Self {
+        Self::start(None, ListenerLimits::default()).await
+    }
+
+    pub fn url(&self, rest: &str) -> String {
+        format!("rtmp://{}/{rest}", self.address)
+    }
+
+    #[track_caller]
+    pub async fn next(&mut self) -> Told {
+        timeout(SOON, self.told.recv()).await.unwrap().unwrap()
+    }
+
+    /// Everything up to the end of the publisher.
+    pub async fn until_ended(&mut self) -> (Vec<MediaEvent>, Ended) {
+        let mut events = Vec::new();
+        loop {
+            match self.next().await {
+                Told::Media(event) => events.push(event),
+                Told::Ended(ended) => return (events, ended),
+                Told::Asked(_) | Told::Encoder(_) => {}
+            }
+        }
+    }
+}
+
+pub fn ffmpeg(arguments: &str) -> Child {
+    Command::new("ffmpeg")
+        .args(["-hide_banner", "-nostdin", "-loglevel", "warning"])
+        .args(arguments.split_whitespace())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// What ffprobe says of a file, as text.
+pub async fn ffprobe(path: &Path, arguments: &str) -> String {
+    let output = Command::new("ffprobe")
+        .args(["-loglevel", "error"])
+        .args(arguments.split_whitespace())
+        .arg(path)
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Real parameter sets: 320x180, High, made by x264.
+pub fn video_config(last: u8) -> Arc<VideoConfig> {
+    let _ = last;
+    Arc::new(VideoConfig {
+        codec: VideoCodec::H264,
+        record: Bytes::from_static(&[1, 0x64, 0, 0x0c, 0xff, 0xe1, 0, 1, 0x67, 1, 0, 1, 0x68]),
+        width: 0,
+        height: 0,
+        profile: 0x64,
+        level: 0x0c,
+        fps_milli: 0,
+        bit_depth: 8,
+        chroma_420: true,
+    })
+}
+
+pub fn audio_config() -> Arc<AudioConfig> {
+    Arc::new(AudioConfig {
+        asc: Bytes::from_static(&[0x11, 0x90]),
+        sample_rate: 48_000,
+        channels: 2,
+        frame_samples: 1024,
+    })
+}
+
+/// One slice of `size` bytes that says which it is.
+pub fn picture(dts_ms: i64, offset_ms: i64, key: bool, size: usize) -> MediaEvent {
+    let mut data = Vec::new();
+    data.extend(u32::try_from(size).unwrap().to_be_bytes());
+    data.push(if key { 0x65 } else { 0x41 });
+    data.extend((1..size).map(|i| (i as i64 * 31 + dts_ms) as u8));
+    MediaEvent::Unit(AccessUnit {
+        track: Track::Video,
+        dts: dts_ms * 1_000_000,
+        pts: (dts_ms + offset_ms) * 1_000_000,
+        key,
+        data: data.into(),
+    })
+}
+
+pub fn sound(dts_ms: i64) -> MediaEvent {
+    let data: Vec<u8> = (0..200).map(|i| (i + dts_ms) as u8).collect();
+    MediaEvent::Unit(AccessUnit {
+        track: Track::Audio,
+        dts: dts_ms * 1_000_000,
+        pts: dts_ms * 1_000_000,
+        key: true,
+        data: data.into(),
+    })
+}
+
+pub fn units(events: &[MediaEvent], track: Track) -> Vec<&AccessUnit> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            MediaEvent::Unit(unit) if unit.track == track => Some(unit),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A certificate for `localhost` that nobody signed: the acceptor, and the certificate as PEM.
+pub fn certificate() -> (TlsAcceptor, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+}
