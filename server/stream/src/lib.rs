@@ -7,12 +7,21 @@
 //!  prepared loop file ─▶ loops ────────────────────────┘
 //! ```
 
+pub mod aac;
+pub mod h264;
+pub mod h265;
 pub mod loopfile;
+mod live;
 mod loops;
+mod playout;
+pub mod nal;
 mod policy;
+pub mod ts;
 mod unit;
+pub mod video;
 pub mod wire;
 
 pub use loops::*;
+pub use playout::*;
 pub use policy::*;
 pub use unit::*;
