@@ -29,7 +29,6 @@ mod srt;
 mod switcher;
 mod sync;
 mod tile;
-mod ts;
 mod unit;
 mod version;
 mod worker;

@@ -11,6 +11,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use booth_stream::ts::Muxer;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 
@@ -20,7 +21,6 @@ use crate::pacer::BLOCK_FRAMES;
 use crate::picture::Format;
 use crate::settings::{Encoder, OutputSettings, VideoSettings};
 use crate::srt::Feed;
-use crate::ts::Muxer;
 
 /// Seven packets fill an SRT payload.
 const WRITE: usize = 7 * 188;

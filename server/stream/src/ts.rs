@@ -1,11 +1,19 @@
-//! MPEG-TS by the letter of ISO/IEC 13818-1, for one program of H.264 and AAC, or AAC alone.
+//! MPEG-TS by the letter of ISO/IEC 13818-1, for one program of H.264 or H.265 and AAC, or of either alone.
+//!
+//! [`Muxer`] takes what an encoder gives, in byte streams and ADTS; [`TsWriter`] takes [`crate::MediaEvent`]s.
 //!
 //! Written here because a general mux waits until every pad has something newer before it lets a frame go: that is up
 //! to a picture's and an AAC frame's time on every take. This one sends each frame as it comes; the tables, the clock
 //! and the continuity of the stream are all in one place and never depend on an input.
 
+mod writer;
+
+use crate::VideoCodec;
+
+pub use writer::{DATAGRAM, TsError, TsWriter, datagrams};
+
 /// A packet.
-const PACKET: usize = 188;
+pub const PACKET: usize = 188;
 const PAYLOAD: usize = PACKET - 4;
 const PID_PAT: u16 = 0x0000;
 const PID_PMT: u16 = 0x1000;
@@ -14,6 +22,7 @@ const PID_AUDIO: u16 = 0x0101;
 const STREAM_VIDEO: u8 = 0xE0;
 const STREAM_AUDIO: u8 = 0xC0;
 const TYPE_H264: u8 = 0x1B;
+const TYPE_H265: u8 = 0x24;
 const TYPE_AAC_ADTS: u8 = 0x0F;
 /// Tables are repeated at least this often (90 kHz): a receiver that joins waits no longer for them.
 const TABLES_EVERY: u64 = 9_000;
@@ -27,11 +36,22 @@ const SOUND_LAG: u64 = 900;
 /// PTS have 33 bits.
 const STAMP_MASK: u64 = (1 << 33) - 1;
 
+/// What the tables name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program {
+    pub video: Option<VideoCodec>,
+    pub audio: bool,
+}
+
 /// The mux of one output. Times are in 1/90000 s since its start.
 #[derive(Debug)]
 pub struct Muxer {
-    video: bool,
+    program: Program,
+    /// `version_number` of the program's table, 5 bits.
+    version: u8,
     counters: [u8; 4],
+    /// Of this version.
+    tables_sent: bool,
     tables_at: Option<u64>,
     clock_at: Option<u64>,
 }
@@ -46,18 +66,29 @@ const AUDIO: usize = 3;
 struct Unit<'a> {
     stream: usize,
     pts: u64,
+    dts: u64,
     key: bool,
     clock: Option<u64>,
     data: &'a [u8],
 }
 
 impl Muxer {
-    /// A program with or without pictures.
+    /// A program of AAC, with or without pictures of H.264.
     #[must_use]
     pub fn new(video: bool) -> Self {
+        Self::of(Program {
+            video: video.then_some(VideoCodec::H264),
+            audio: true,
+        })
+    }
+
+    #[must_use]
+    pub fn of(program: Program) -> Self {
         Self {
-            video,
+            program,
+            version: 0,
             counters: [0; 4],
+            tables_sent: false,
             tables_at: None,
             clock_at: None,
         }
@@ -66,46 +97,73 @@ impl Muxer {
     /// Packets of an H.264 access unit in byte-stream form, shown at `time`.
     pub fn video(&mut self, time: u64, key: bool, unit: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity((unit.len() / PAYLOAD + 4) * PACKET);
-        self.tables(&mut out, time, key);
-        // An encoder that fell behind must not turn the clock back.
-        let clock = self.clock_at.is_none_or(|at| time > at).then_some(time);
-        self.clock_at = clock.or(self.clock_at);
-        let unit = Unit {
-            stream: VIDEO,
-            pts: time,
-            key,
-            clock,
-            data: unit,
-        };
-        self.pes(&mut out, &unit);
+        self.picture(&mut out, time, time, key, unit);
         out
     }
 
     /// Packets of an AAC frame with its ADTS header, heard from `time` on.
     pub fn audio(&mut self, time: u64, frame: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity((frame.len() / PAYLOAD + 4) * PACKET);
-        let now = time + SOUND_LAG;
-        self.tables(&mut out, now, false);
+        self.sound(&mut out, time, time + SOUND_LAG, frame);
+        out
+    }
+
+    /// Says from now on what changed. The tables have the next version, also when they name the same streams: a decoder is
+    /// to be set up anew. Nothing changes a version that was never sent.
+    pub fn change(&mut self, program: Program) {
+        self.program = program;
+        self.tables_at = None;
+        if std::mem::take(&mut self.tables_sent) {
+            self.version = (self.version + 1) & 31;
+        }
+    }
+
+    /// Has the tables sent before whatever comes next.
+    pub fn tables_next(&mut self) {
+        self.tables_at = None;
+    }
+
+    /// A picture that is decoded at `dts`; the clock is that.
+    fn picture(&mut self, out: &mut Vec<u8>, dts: u64, pts: u64, key: bool, unit: &[u8]) {
+        self.tables(out, dts, key);
+        // An encoder that fell behind must not turn the clock back.
+        let clock = self.clock_at.is_none_or(|at| dts > at).then_some(dts);
+        self.clock_at = clock.or(self.clock_at);
+        let unit = Unit {
+            stream: VIDEO,
+            pts,
+            dts,
+            key,
+            clock,
+            data: unit,
+        };
+        self.pes(out, &unit);
+    }
+
+    /// A frame of sound that is sent at `now`.
+    fn sound(&mut self, out: &mut Vec<u8>, time: u64, now: u64, frame: &[u8]) {
+        self.tables(out, now, false);
+        let video = self.program.video.is_some();
         let due = self.clock_at.is_none_or(|at| now >= at + CLOCK_EVERY);
         let clock = due.then_some(now);
         if due {
             self.clock_at = Some(now);
-            if self.video {
-                self.clock_alone(&mut out, now);
+            if video {
+                self.clock_alone(out, now);
             }
         }
-        let clock = clock.filter(|_| !self.video);
+        let clock = clock.filter(|_| !video);
         self.pes(
-            &mut out,
+            out,
             &Unit {
                 stream: AUDIO,
                 pts: time,
+                dts: time,
                 key: clock.is_some(),
                 clock,
                 data: frame,
             },
         );
-        out
     }
 
     /// The tables, if it is time or a receiver could join here.
@@ -114,21 +172,31 @@ impl Muxer {
             return;
         }
         self.tables_at = Some(now);
+        self.tables_sent = true;
         let pat = section(
             0x00,
+            0,
             &[0x00, 0x01, 0xE0 | (PID_PMT >> 8) as u8, PID_PMT as u8],
         );
         self.table(out, PID_PAT, PAT, &pat);
-        let clock_pid = if self.video { PID_VIDEO } else { PID_AUDIO };
+        let clock_pid = if self.program.video.is_some() {
+            PID_VIDEO
+        } else {
+            PID_AUDIO
+        };
         let mut map = vec![0xE0 | (clock_pid >> 8) as u8, clock_pid as u8, 0xF0, 0x00];
         let mut stream = |kind: u8, pid: u16| {
             map.extend([kind, 0xE0 | (pid >> 8) as u8, pid as u8, 0xF0, 0x00]);
         };
-        if self.video {
-            stream(TYPE_H264, PID_VIDEO);
+        match self.program.video {
+            Some(VideoCodec::H264) => stream(TYPE_H264, PID_VIDEO),
+            Some(VideoCodec::H265) => stream(TYPE_H265, PID_VIDEO),
+            None => {}
         }
-        stream(TYPE_AAC_ADTS, PID_AUDIO);
-        let pmt = section(0x02, &map);
+        if self.program.audio {
+            stream(TYPE_AAC_ADTS, PID_AUDIO);
+        }
+        let pmt = section(0x02, self.version, &map);
         self.table(out, PID_PMT, PMT, &pmt);
     }
 
@@ -177,11 +245,22 @@ impl Muxer {
         };
         // With its length said, a receiver need not wait for the next unit to know that this one is whole.
         // What does not fit in 16 bits is of unknown length, which ISO allows for video.
-        let length = u16::try_from(unit.data.len() + 8)
+        // Both stamps if they differ (§2.4.3.7), else one.
+        let both = unit.pts != unit.dts;
+        let (flags, stamps) = if both { (0xC0, 10) } else { (0x80, 5) };
+        let length = u16::try_from(unit.data.len() + 3 + usize::from(stamps))
             .unwrap_or(0)
             .to_be_bytes();
-        let mut head = vec![0, 0, 1, stream_id, length[0], length[1], 0x84, 0x80, 5];
-        head.extend(stamp((unit.pts + AHEAD) & STAMP_MASK));
+        let mut head = vec![
+            0, 0, 1, stream_id, length[0], length[1], 0x84, flags, stamps,
+        ];
+        let stamped = |time: u64| (time + AHEAD) & STAMP_MASK;
+        if both {
+            head.extend(stamp(3, stamped(unit.pts)));
+            head.extend(stamp(1, stamped(unit.dts)));
+        } else {
+            head.extend(stamp(2, stamped(unit.pts)));
+        }
         let mut rest = head.iter().chain(unit.data).copied();
         let mut left = head.len() + unit.data.len();
         let mut first = true;
@@ -216,10 +295,19 @@ impl Muxer {
     }
 }
 
-/// A PSI section of version 0 with its check sum; the id (stream or program) is 1.
-fn section(table: u8, body: &[u8]) -> Vec<u8> {
+/// A PSI section with its check sum; the id (stream or program) is 1.
+fn section(table: u8, version: u8, body: &[u8]) -> Vec<u8> {
     let length = u8::try_from(body.len() + 9).unwrap_or(u8::MAX);
-    let mut section = vec![table, 0xB0, length, 0x00, 0x01, 0xC1, 0x00, 0x00];
+    let mut section = vec![
+        table,
+        0xB0,
+        length,
+        0x00,
+        0x01,
+        0xC1 | version << 1,
+        0x00,
+        0x00,
+    ];
     section.extend(body);
     let check = crc32(&section);
     section.extend(check.to_be_bytes());
@@ -227,7 +315,7 @@ fn section(table: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// CRC-32/MPEG-2 (ISO/IEC 13818-1 annex A).
-fn crc32(data: &[u8]) -> u32 {
+pub(crate) fn crc32(data: &[u8]) -> u32 {
     data.iter().fold(0xFFFF_FFFF, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {
             if crc >> 31 == 1 {
@@ -239,10 +327,10 @@ fn crc32(data: &[u8]) -> u32 {
     })
 }
 
-/// A PTS alone: marker bits between 3, 15 and 15 bits.
-fn stamp(pts: u64) -> [u8; 5] {
+/// A stamp: 4 bits of which it is, then 3, 15 and 15 bits with marker bits between.
+fn stamp(which: u8, pts: u64) -> [u8; 5] {
     [
-        0x21 | (pts >> 29 & 0x0E) as u8,
+        which << 4 | 1 | (pts >> 29 & 0x0E) as u8,
         (pts >> 22) as u8,
         1 | (pts >> 14 & 0xFE) as u8,
         (pts >> 7) as u8,
