@@ -10,20 +10,14 @@
 pub mod aac;
 pub mod h264;
 pub mod h265;
-pub mod aac;
-pub mod h264;
-pub mod h265;
 pub mod loopfile;
 mod live;
 mod loops;
 mod playout;
 pub mod nal;
-pub mod nal;
 mod policy;
 pub mod ts;
-pub mod ts;
 mod unit;
-pub mod video;
 pub mod video;
 pub mod wire;
 
