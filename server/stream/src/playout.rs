@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use crate::live::{Held, LiveLine, Pushed};
 use crate::{
-    AudioConfig, Available, Cause, EndCause, LiveMonitor, LiveState, LoopSource, MILLISECOND,
-    MediaEvent, Nanos, Policy, SECOND, Showing, Track, Verdict, VideoConfig,
+    AudioConfig, Available, Cause, LiveMonitor, LiveState, LoopSource, MILLISECOND, MediaEvent,
+    Nanos, Policy, SECOND, Showing, Track, Verdict, VideoConfig,
 };
 use heads::{AudioHead, VideoHead};
 use tape::{Cursor, Tape};
@@ -102,7 +102,7 @@ enum Air {
     Off,
     Live(Shift),
     /// What was held when live was lost.
-    Tail(Shift, Held),
+    Tail(Shift, Held, Cause),
     Loop(Kind, Cursor),
 }
 
@@ -185,7 +185,7 @@ impl Playout {
 
     /// A publisher was accepted: what `live` brings from now on is its. Ends the one before.
     pub fn live_begin(&mut self, now: Nanos, publisher: u64) {
-        self.live_end(now, EndCause::Broken);
+        self.live_end(now);
         self.publisher = Some(publisher);
         self.line.restart();
         self.refused = false;
@@ -220,7 +220,7 @@ impl Playout {
     }
 
     /// The publisher is gone, however it went.
-    pub fn live_end(&mut self, now: Nanos, _cause: EndCause) {
+    pub fn live_end(&mut self, now: Nanos) {
         self.publisher = None;
         self.monitor.end(now);
         self.follow(now);
@@ -329,7 +329,7 @@ impl Playout {
                 if reorders {
                     held.trim(played, frame);
                 }
-                self.air = Air::Tail(shift, held);
+                self.air = Air::Tail(shift, held, self.monitor.cause());
                 self.warm(now);
             }
         }

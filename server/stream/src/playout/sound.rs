@@ -31,7 +31,7 @@ impl Playout {
                 .audio
                 .front()
                 .map(|sound| sound.pts + shift.pts),
-            Air::Tail(shift, held) => held.audio.front().map(|sound| sound.pts + shift.pts),
+            Air::Tail(shift, held, _) => held.audio.front().map(|sound| sound.pts + shift.pts),
             Air::Loop(_, cursor) => cursor.audio().map(|next| next.pts),
         }
     }
@@ -140,7 +140,7 @@ impl Playout {
                     config: sound.config,
                 })
             }
-            Air::Tail(shift, held) => {
+            Air::Tail(shift, held, _) => {
                 let shift = shift.pts;
                 let sound = held.audio.pop_front()?;
                 Some(Residue {
@@ -179,7 +179,7 @@ impl Playout {
                     .audio
                     .front()
                     .map(|sound| sound.config.frame()),
-                Air::Tail(_, held) => held.audio.front().map(|sound| sound.config.frame()),
+                Air::Tail(_, held, _) => held.audio.front().map(|sound| sound.config.frame()),
                 Air::Loop(_, cursor) => Some(cursor.tape.source.audio().frame()),
             };
             let overlaps = |start: Nanos| frame.is_some_and(|frame| start < end - frame / 2);
@@ -189,7 +189,7 @@ impl Playout {
             match &mut self.air {
                 Air::Off => return,
                 Air::Live(_) => drop(self.line.pop_audio()),
-                Air::Tail(_, held) => drop(held.audio.pop_front()),
+                Air::Tail(_, held, _) => drop(held.audio.pop_front()),
                 Air::Loop(_, cursor) => cursor.step_audio(),
             }
         }

@@ -52,7 +52,7 @@ impl Playout {
                     _ => front.map(|first| (self.due(shift, first), Step::Continue)),
                 }
             }
-            Air::Tail(shift, held) => match (held.video.front(), fallback) {
+            Air::Tail(shift, held, _) => match (held.video.front(), fallback) {
                 (Some(first), _) => Some((self.due(shift, first), Step::Continue)),
                 (None, fallback) => want_live
                     .then(|| self.live_here(self.video.frame, fallback.is_none()))
@@ -165,7 +165,7 @@ impl Playout {
                 self.follow_live_clock(&shift, picture.dts);
                 self.put_picture(now, &shift, picture, out);
             }
-            Air::Tail(shift, held) => {
+            Air::Tail(shift, held, _) => {
                 let shift = *shift;
                 let Some(picture) = held.video.pop_front() else {
                     return;
@@ -271,7 +271,8 @@ impl Playout {
         let (tape, key) = (Arc::clone(&loaded.tape), self.place_to_start(now, kind));
         let cause = match &self.air {
             Air::Off => Cause::Started,
-            Air::Live(_) | Air::Tail(..) => self.monitor.cause(),
+            Air::Live(_) => self.monitor.cause(),
+            Air::Tail(_, _, cause) => *cause,
             Air::Loop(..) => Cause::BackupChanged,
         };
         let pts = self.enter(now, due, tape.reorder);
