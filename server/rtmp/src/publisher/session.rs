@@ -163,7 +163,13 @@ impl Publisher {
         let deadline = self.deadlines.close;
         let ended = timeout(deadline, async {
             self.link.flush().await?;
-            self.link.socket.shut().await
+            self.link.socket.shut().await?;
+            // Read on until the peer hangs up: bytes that nobody reads would make the kernel tear the connection, and what
+            // the peer has not read yet with it.
+            while self.link.receive().await.is_ok() {
+                self.link.input.clear();
+            }
+            Ok::<(), PublishError>(())
         })
         .await;
         if !matches!(ended, Ok(Ok(()))) {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
-use super::{Authority, Ended, Limits, serve};
+use super::{Authority, Ended, Limits, ServerTls, serve};
 
 /// After an accept error (out of descriptors): from the first, doubled up to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
@@ -79,30 +79,19 @@ impl Listener {
             .total
     }
 
-    /// Accepts and serves for ever, on the runtime it is called on. Sessions end with it.
+    /// Accepts for ever, on the runtime it is called on. Sessions are tasks of their own: they go on when this is dropped,
+    /// so that listeners can change below them.
     pub async fn run<A: Authority>(
         self,
         tcp: TcpListener,
-        tls: Option<TlsAcceptor>,
+        tls: Option<ServerTls>,
         limits: ListenerLimits,
         authority: Arc<A>,
     ) {
         let limits = Arc::new(limits);
-        let mut sessions = JoinSet::new();
         let mut backoff = BACKOFF_FIRST;
         loop {
-            let accepted = tokio::select! {
-                accepted = tcp.accept() => accepted,
-                Some(ended) = sessions.join_next() => {
-                    if let Err(error) = ended
-                        && error.is_panic()
-                    {
-                        tracing::error!("a session panicked; it ends alone");
-                    }
-                    continue;
-                }
-            };
-            let (stream, peer) = match accepted {
+            let (stream, peer) = match tcp.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     if backoff == BACKOFF_FIRST {
@@ -118,10 +107,13 @@ impl Listener {
                 continue;
             };
             let (limits, authority, tls) = (limits.clone(), authority.clone(), tls.clone());
-            sessions.spawn(async move {
-                let ended = session(stream, peer, tls, &limits, authority.as_ref()).await;
+            tokio::spawn(async move {
+                let session = session(stream, peer, tls, &limits, authority.as_ref());
+                match AssertUnwindSafe(session).catch_unwind().await {
+                    Ok(ended) => tracing::debug!(%peer, %ended, "a connection ended"),
+                    Err(_) => tracing::error!(%peer, "a session panicked; it ends alone"),
+                }
                 drop(place);
-                tracing::debug!(%peer, %ended, "a connection ended");
             });
         }
     }
@@ -160,7 +152,7 @@ fn owner(address: IpAddr) -> IpAddr {
 async fn session<A: Authority>(
     stream: TcpStream,
     peer: std::net::SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<ServerTls>,
     limits: &ListenerLimits,
     authority: &A,
 ) -> Ended {
@@ -170,7 +162,7 @@ async fn session<A: Authority>(
     let Some(tls) = tls else {
         return serve(stream, peer, false, &limits.session, authority).await;
     };
-    match timeout(limits.tls_time, tls.accept(stream)).await {
+    match timeout(limits.tls_time, tls.0.accept(stream)).await {
         Ok(Ok(stream)) => serve(stream, peer, true, &limits.session, authority).await,
         Ok(Err(error)) => Ended::Damaged(format!("TLS: {}", error.kind())),
         Err(_) => Ended::Late,

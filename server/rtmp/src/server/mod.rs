@@ -11,6 +11,7 @@ mod commands;
 mod connection;
 mod listener;
 mod session;
+mod tls;
 
 use std::fmt;
 use std::future::Future;
@@ -21,6 +22,7 @@ use booth_stream::MediaEvent;
 
 pub use listener::{Listener, ListenerLimits};
 pub use session::serve;
+pub use tls::{ServerTls, ServerTlsError};
 
 /// The application that encoders must name.
 pub const APP: &str = "live";

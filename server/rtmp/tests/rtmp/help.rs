@@ -6,14 +6,15 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use booth_rtmp::server::{Authority, Ended, Listener, ListenerLimits, Publication, PublishRequest};
+use booth_rtmp::server::{
+    Authority, Ended, Listener, ListenerLimits, Publication, PublishRequest, ServerTls,
+};
 use booth_stream::{AccessUnit, AudioConfig, MediaEvent, Track, VideoCodec, VideoConfig};
 use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 /// Real programs on a busy machine.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -110,7 +111,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub async fn start(tls: Option<TlsAcceptor>, limits: ListenerLimits) -> Self {
+    pub async fn start(tls: Option<ServerTls>, limits: ListenerLimits) -> Self {
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = tcp.local_addr().unwrap();
         let (desk, told, kick) = desk();
@@ -245,16 +246,13 @@ pub fn units(events: &[MediaEvent], track: Track) -> Vec<&AccessUnit> {
         .collect()
 }
 
-/// A certificate for `localhost` that nobody signed: the acceptor, and the certificate as PEM.
-pub fn certificate() -> (TlsAcceptor, String) {
+/// A certificate for `localhost` that nobody signed, and as PEM.
+pub fn certificate() -> (ServerTls, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let tls = ServerTls::from_pem_files(&certificate, &key).unwrap();
+    (tls, made.cert.pem())
 }
