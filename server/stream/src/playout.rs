@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use crate::live::{Held, LiveLine, Pushed};
 use crate::{
-    AudioConfig, Available, Cause, LiveMonitor, LiveState, LoopSource, MILLISECOND, MediaEvent,
-    Nanos, Policy, SECOND, Showing, Track, Verdict, VideoConfig,
+    AudioConfig, Available, Cause, EndCause, LiveMonitor, LiveState, LoopSource, MILLISECOND,
+    MediaEvent, Nanos, Policy, SECOND, Showing, Track, Verdict, VideoConfig,
 };
 use heads::{AudioHead, VideoHead};
 use tape::{Cursor, Tape};
@@ -185,7 +185,7 @@ impl Playout {
 
     /// A publisher was accepted: what `live` brings from now on is its. Ends the one before.
     pub fn live_begin(&mut self, now: Nanos, publisher: u64) {
-        self.live_end(now);
+        self.live_end(now, EndCause::Broken);
         self.publisher = Some(publisher);
         self.line.restart();
         self.refused = false;
@@ -220,7 +220,7 @@ impl Playout {
     }
 
     /// The publisher is gone, however it went.
-    pub fn live_end(&mut self, now: Nanos) {
+    pub fn live_end(&mut self, now: Nanos, _cause: EndCause) {
         self.publisher = None;
         self.monitor.end(now);
         self.follow(now);

@@ -111,6 +111,15 @@ pub enum LiveState {
     },
 }
 
+/// How a publisher ended. For a live input every end means only that it is not there now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndCause {
+    /// It said goodbye.
+    Closed,
+    /// Its connection broke, or it was hung up on.
+    Broken,
+}
+
 /// What samplers of decoded pictures and sound see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use booth_stream::{LoopSource, MediaEvent, Nanos, Output, Playout, Policy, Showing};
+use booth_stream::{EndCause, LoopSource, MediaEvent, Nanos, Output, Playout, Policy, Showing};
 
 use crate::oracle::Oracle;
 
@@ -86,7 +86,7 @@ impl Sim {
     }
 
     pub fn end(&mut self) {
-        self.playout.live_end(self.now);
+        self.playout.live_end(self.now, EndCause::Closed);
         self.poll();
     }
 
