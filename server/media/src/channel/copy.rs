@@ -47,11 +47,16 @@ impl Copy {
     }
 
     fn take_loops(&mut self, now: Nanos) {
-        let Some(opened) = self.opening.as_mut().and_then(|opening| opening.try_recv().ok()) else {
+        let Some(opened) = self
+            .opening
+            .as_mut()
+            .and_then(|opening| opening.try_recv().ok())
+        else {
             return;
         };
         self.opening = None;
-        self.out.extend(opened.problems.into_iter().map(Out::LoopUnreadable));
+        self.out
+            .extend(opened.problems.into_iter().map(Out::LoopUnreadable));
         self.playout.set_loops(now, opened.backup, opened.slate);
     }
 }
@@ -173,9 +178,7 @@ fn live(state: LiveState) -> Out {
         LiveState::Absent => Out::Live(worker::LiveState::Absent, None),
         LiveState::Settling { .. } => Out::Live(worker::LiveState::Settling, None),
         LiveState::Stable => Out::Live(worker::LiveState::Stable, None),
-        LiveState::Lost { cause } => {
-            Out::Live(worker::LiveState::Lost, Some(cause_to_wire(cause)))
-        }
+        LiveState::Lost { cause } => Out::Live(worker::LiveState::Lost, Some(cause_to_wire(cause))),
     }
 }
 

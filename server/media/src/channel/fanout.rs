@@ -98,7 +98,11 @@ impl Outlet {
         let mut state = self.lock();
         let key = is_key_picture(event);
         if state.at == Position::Following && state.overflows(event) {
-            state.dropped += state.events.iter().filter(|event| is_picture(event)).count() as u64;
+            state.dropped += state
+                .events
+                .iter()
+                .filter(|event| is_picture(event))
+                .count() as u64;
             state.clear();
             state.at = Position::Lost;
         }

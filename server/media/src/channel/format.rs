@@ -22,9 +22,17 @@ pub fn describe(
 
 fn video_text(video: &VideoConfig) -> String {
     match video.codec {
-        VideoCodec::H264 => format!("H.264 {} {}", h264_profile(video.profile), level(video.level, 10)),
+        VideoCodec::H264 => format!(
+            "H.264 {} {}",
+            h264_profile(video.profile),
+            level(video.level, 10)
+        ),
         // `general_level_idc` is the level times 30.
-        VideoCodec::H265 => format!("H.265 {} {}", h265_profile(video.profile), level(video.level, 30)),
+        VideoCodec::H265 => format!(
+            "H.265 {} {}",
+            h265_profile(video.profile),
+            level(video.level, 30)
+        ),
     }
 }
 

@@ -66,12 +66,7 @@ impl Live {
     }
 
     /// A connection says whose it is.
-    pub fn hello(
-        &mut self,
-        connection: u64,
-        publisher: PublisherNumber,
-        take: Take,
-    ) -> LiveChange {
+    pub fn hello(&mut self, connection: u64, publisher: PublisherNumber, take: Take) -> LiveChange {
         self.waiting.retain(|_, (_, take)| !take.is_closed());
         self.waiting.insert(connection, (publisher, take));
         // The same publisher over a new connection: the ingest worker lost the first one.
@@ -122,7 +117,11 @@ impl Live {
 mod tests {
     use super::*;
 
-    fn hello(live: &mut Live, connection: u64, publisher: u64) -> (LiveChange, oneshot::Receiver<CancellationToken>) {
+    fn hello(
+        live: &mut Live,
+        connection: u64,
+        publisher: u64,
+    ) -> (LiveChange, oneshot::Receiver<CancellationToken>) {
         let (take, taken) = oneshot::channel();
         (live.hello(connection, publisher, take), taken)
     }

@@ -71,7 +71,10 @@ pub async fn run(args: WorkerArgs) -> u8 {
         }
     };
     tracing::info!(code, "the worker ends");
-    if tokio::time::timeout(STOP_DEADLINE, unit.stop()).await.is_err() {
+    if tokio::time::timeout(STOP_DEADLINE, unit.stop())
+        .await
+        .is_err()
+    {
         tracing::warn!("the outputs did not end in time");
     }
     code

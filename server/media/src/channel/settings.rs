@@ -39,9 +39,11 @@ impl Fixed {
     pub fn digest(&self) -> u64 {
         // FNV-1a: stable over versions of Rust, unlike its own hasher.
         let text = format!("{self:?}");
-        let digest = text.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |digest, byte| {
-            (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-        });
+        let digest = text
+            .bytes()
+            .fold(0xCBF2_9CE4_8422_2325_u64, |digest, byte| {
+                (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+            });
         digest.max(1)
     }
 }

@@ -231,7 +231,11 @@ impl Unit {
 
     /// A destination is in another state.
     pub fn destinations_changed(&mut self) {
-        let reports = self.destinations.values().map(Destination::report).collect();
+        let reports = self
+            .destinations
+            .values()
+            .map(Destination::report)
+            .collect();
         if self.report.destinations != reports {
             self.report.destinations = reports;
             self.news = true;
@@ -284,8 +288,12 @@ impl Unit {
     /// When [`Unit::advance`] has something to do if nothing else happens.
     pub fn due(&self) -> Instant {
         let program = self.program.as_ref().and_then(|program| program.next_due());
-        let program = program.map(|due| self.started + Duration::from_nanos(due.max(0).unsigned_abs()));
-        let orphaned = self.link.is_none().then(|| self.away_since + self.args.orphan_timeout);
+        let program =
+            program.map(|due| self.started + Duration::from_nanos(due.max(0).unsigned_abs()));
+        let orphaned = self
+            .link
+            .is_none()
+            .then(|| self.away_since + self.args.orphan_timeout);
         [program, orphaned, self.socket_retry, self.report_due()]
             .into_iter()
             .flatten()
@@ -364,7 +372,11 @@ impl Unit {
     fn listen(&mut self) {
         self.socket_retry = None;
         self.socket = None;
-        let path = self.desired.settings.as_ref().map(|s| s.media_socket.clone());
+        let path = self
+            .desired
+            .settings
+            .as_ref()
+            .map(|s| s.media_socket.clone());
         let Some(path) = path.filter(|path| !path.is_empty()) else {
             return;
         };
@@ -380,10 +392,16 @@ impl Unit {
 
     /// Starts, ends and restarts destinations so that there are those that are wished for.
     fn set_destinations(&mut self) {
-        let wished: BTreeMap<&str, &DestinationSettings> =
-            self.desired.destinations.iter().map(|d| (d.id.as_str(), d)).collect();
+        let wished: BTreeMap<&str, &DestinationSettings> = self
+            .desired
+            .destinations
+            .iter()
+            .map(|d| (d.id.as_str(), d))
+            .collect();
         let keep = |id: &String, present: &mut Destination| {
-            wished.get(id.as_str()).is_some_and(|wished| *wished == present.settings())
+            wished
+                .get(id.as_str())
+                .is_some_and(|wished| *wished == present.settings())
         };
         let gone = extract(&mut self.destinations, keep);
         self.ending.retain(|task| !task.is_finished());
@@ -427,7 +445,9 @@ impl Unit {
     }
 
     fn report_due(&self) -> Option<Instant> {
-        let due = self.reported_at.map_or(self.started, |at| at + REPORT_SPACING);
+        let due = self
+            .reported_at
+            .map_or(self.started, |at| at + REPORT_SPACING);
         self.news.then_some(due)
     }
 
@@ -442,14 +462,22 @@ impl Unit {
         self.figures_at = now;
         let kbps = |bytes: f64| bytes * 8.0 / 1000.0 / seconds;
         let before = std::mem::take(&mut self.rates);
-        let mut destinations: Vec<DestinationFigures> =
-            self.destinations.values().map(Destination::figures).collect();
+        let mut destinations: Vec<DestinationFigures> = self
+            .destinations
+            .values()
+            .map(Destination::figures)
+            .collect();
         for figures in &mut destinations {
             let sent = before.sent.get(&figures.id).copied().unwrap_or(0);
             figures.rate_kbps = kbps(figures.sent_bytes.saturating_sub(sent) as f64);
-            self.rates.sent.insert(figures.id.clone(), figures.sent_bytes);
+            self.rates
+                .sent
+                .insert(figures.id.clone(), figures.sent_bytes);
         }
-        let late_frames = self.program.as_ref().map_or(0, |program| program.late_frames());
+        let late_frames = self
+            .program
+            .as_ref()
+            .map_or(0, |program| program.late_frames());
         self.say(Say::ChannelFigures(ChannelFigures {
             live_rate_kbps: kbps(before.live as f64),
             output_rate_kbps: kbps(before.output as f64),
@@ -461,7 +489,10 @@ impl Unit {
 
     /// Tells operators, in the log too, but not the same thing all the time.
     fn problem(&mut self, reason: &'static str, text: String, fatal: bool) {
-        let recent = self.told.get(reason).is_some_and(|at| at.elapsed() < PROBLEM_SPACING);
+        let recent = self
+            .told
+            .get(reason)
+            .is_some_and(|at| at.elapsed() < PROBLEM_SPACING);
         if recent && !fatal {
             return;
         }
@@ -497,5 +528,7 @@ fn extract<V>(
     map: &mut BTreeMap<String, V>,
     mut keep: impl FnMut(&String, &mut V) -> bool,
 ) -> Vec<V> {
-    map.extract_if(.., |id, value| !keep(id, value)).map(|(_, value)| value).collect()
+    map.extract_if(.., |id, value| !keep(id, value))
+        .map(|(_, value)| value)
+        .collect()
 }

@@ -116,7 +116,10 @@ impl Machine {
                 return Err(Failure::passing("the peer takes nothing"));
             }
         }
-        if session.flows.is_some_and(|since| now >= since + HOLDS_AFTER) {
+        if session
+            .flows
+            .is_some_and(|since| now >= since + HOLDS_AFTER)
+        {
             self.backoff.succeed();
             self.refusals = 0;
             self.proven = true;

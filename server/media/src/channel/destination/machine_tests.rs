@@ -33,7 +33,10 @@ fn a_peer_that_takes_nothing_for_30_s_has_failed() {
     machine.connected(at(5), 3_500);
     machine.taken(at(34), 5_000).unwrap();
     let failure = machine.taken(at(35), 5_000).unwrap_err();
-    assert_eq!(machine.failed(&failure, ALL).unwrap().as_secs_f64().round(), 1.0);
+    assert_eq!(
+        machine.failed(&failure, ALL).unwrap().as_secs_f64().round(),
+        1.0
+    );
     assert_eq!(machine.state(), DestinationState::Retrying);
     assert_eq!(machine.error(), "the peer takes nothing");
 }
@@ -47,7 +50,11 @@ fn waits_start_small_again_only_after_ten_seconds_without_error() {
         machine.taken(at(now), 10_000).unwrap();
         machine.taken(at(now + seconds), 90_000).unwrap();
         now += seconds;
-        machine.failed(&broken(), ALL).unwrap().as_secs_f64().round()
+        machine
+            .failed(&broken(), ALL)
+            .unwrap()
+            .as_secs_f64()
+            .round()
     };
     let waits = [9, 9, 9, 10, 9].map(&mut session);
     assert_eq!(waits, [1.0, 2.0, 4.0, 1.0, 2.0]);

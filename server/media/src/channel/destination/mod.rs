@@ -114,7 +114,9 @@ impl Destination {
     /// Sums since the start; the rate is for who asks to work out.
     pub fn figures(&self) -> DestinationFigures {
         let status = self.shared.lock();
-        let wait = status.retry_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let wait = status
+            .retry_at
+            .map(|at| at.saturating_duration_since(Instant::now()));
         DestinationFigures {
             id: self.settings.id.clone(),
             rate_kbps: 0.0,
@@ -183,7 +185,12 @@ impl Run {
             self.queue.pause();
             let id = &self.settings.id;
             let wait = self.machine.failed(&failure, chance());
-            tracing::info!(destination = id, error = failure.text, ?wait, "a destination is down");
+            tracing::info!(
+                destination = id,
+                error = failure.text,
+                ?wait,
+                "a destination is down"
+            );
             self.publish(wait.map(|wait| Instant::now() + wait));
             let Some(wait) = wait else {
                 // For good: it is started anew when it is enabled again.
@@ -210,7 +217,8 @@ impl Run {
                 return End::Failed(failure);
             }
         }
-        self.machine.connected(self.started.elapsed(), session.bytes().1);
+        self.machine
+            .connected(self.started.elapsed(), session.bytes().1);
         let mut watch = tokio::time::interval(WATCH_EVERY);
         watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let stop = self.stop.clone();

@@ -1,0 +1,37 @@
+//! A channel's worker as a process of its own, with a boothd, publishers and destinations around it.
+
+#[path = "../worker/boothd.rs"]
+mod boothd;
+mod film;
+mod publisher;
+mod receiver;
+mod rig;
+
+mod failover;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use booth_media::WorkerArgs;
+
+/// Not a test: the worker's process, when [`rig::Rig`] runs this binary again.
+#[test]
+fn worker_process() {
+    let Some(dir) = std::env::var_os("BOOTH_TEST_WORKER").map(PathBuf::from) else {
+        return;
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
+    let orphan_ms = std::env::var("BOOTH_TEST_ORPHAN_MS")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let code = booth_media::run_worker(WorkerArgs {
+        unit: "channel-1".to_owned(),
+        socket: dir.join("workers.sock"),
+        lock: dir.join("channel-1.lock"),
+        orphan_timeout: Duration::from_millis(orphan_ms),
+    });
+    std::process::exit(i32::from(code));
+}
