@@ -1,9 +1,25 @@
 //! Brings a backup and a slate to a channel's format, once.
+//!
+//! ```text
+//!  files ─▶ probe ─▶ plan ─┬▶ copy: demux ────────────────────────┐
+//!                          └▶ decode ─▶ grid (exact times) ─▶ encode ┴▶ weave ─▶ loop file
+//! ```
+//!
+//! A loop plays without a seam: its pictures are at exactly 1/fps, and its sound is exactly as long as they are.
 
-use crate::worker::{WorkerArgs, exit};
+mod config;
+mod copy;
+mod decode;
+mod demux;
+mod encode;
+mod error;
+mod grid;
+mod job;
+mod plan;
+mod probe;
+mod weave;
+mod work;
+mod check;
 
-/// Runs to its end; answers one of [`exit`].
-pub async fn run(args: WorkerArgs) -> u8 {
-    tracing::error!(unit = args.unit, "not built yet");
-    exit::UNUSABLE
-}
+pub use check::{CheckError, CheckFormat, Checked, CheckedFile, prepare_check};
+pub use work::run;
