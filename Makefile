@@ -1,7 +1,7 @@
 # `make run` and `make test` do all the set-up on a fresh Debian 12 with Rust, Python 3, Node 20 and make.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run build test bench lint fmt buf rust-tests browser-tests setup setup-test
+.PHONY: run build test bench soak lint fmt buf rust-tests browser-tests setup setup-test setup-bench
 
 run: build
 	@scripts/run.sh
@@ -14,6 +14,9 @@ setup:
 
 setup-test:
 	@scripts/setup.sh test
+
+setup-bench:
+	@scripts/setup.sh bench
 
 test: setup-test fmt buf lint rust-tests browser-tests
 
@@ -36,9 +39,14 @@ browser-tests: tests/browser/node_modules/.installed
 	cargo build --workspace --locked
 	cd tests/browser && npm test --silent
 
-bench: setup-test
+bench: setup-bench
 	cargo build --release --locked -p boothd -p booth -p booth-judge -p booth-tests
 	target/release/booth-bench
+
+# Half an hour of a channel on air: drift and memory.
+soak: setup-bench
+	cargo build --release --locked -p boothd -p booth -p booth-judge -p booth-tests
+	target/release/booth-bench soak
 
 # npm installs exactly what the lock file names, once.
 %/node_modules/.installed: %/package.json %/package-lock.json

@@ -16,10 +16,11 @@ packages=(
   ffmpeg
   srt-tools
 )
-# Only the tests need these.
-if [ "${1:-}" = test ]; then
-  packages+=(libsrt-gnutls-dev chromium)
-fi
+# Only the tests need these, and the benches the peers.
+case "${1:-}" in
+  test) packages+=(libsrt-gnutls-dev chromium nginx-light libnginx-mod-rtmp) ;;
+  bench) packages+=(libsrt-gnutls-dev nginx-light libnginx-mod-rtmp liquidsoap) ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do

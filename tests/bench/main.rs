@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "a measurement lasts for a time")]
 
 mod air;
+mod channel;
 mod control;
 mod cost;
 mod table;
@@ -26,6 +27,12 @@ const BENCHES: &[Bench] = &[
     ("mouth-audio-only", |rows| air::mouth(rows, true)),
     ("slot", cost::slot),
     ("waiting", control::waiting_callers),
+    ("channel-copy", |rows| channel::failover(rows, "copy")),
+    ("channel-transcode", |rows| {
+        channel::failover(rows, "transcode")
+    }),
+    ("channel-peers", channel::peers),
+    ("channel-cost", channel::copy_cost),
 ];
 
 fn main() {

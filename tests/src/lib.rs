@@ -16,6 +16,9 @@
     reason = "polls of outside processes have nothing to await"
 )]
 
+pub mod film;
+pub mod rtmp;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, UdpSocket};
@@ -83,7 +86,8 @@ pub fn udp_ports(count: u16) -> u16 {
     }
 }
 
-fn tcp_port() -> u16 {
+/// A TCP port that is free now.
+pub fn tcp_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

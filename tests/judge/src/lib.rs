@@ -18,6 +18,7 @@ mod decode;
 pub mod defect;
 pub mod demux;
 pub mod es;
+pub mod flv;
 mod judge;
 mod options;
 pub mod report;

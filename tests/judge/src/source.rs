@@ -15,6 +15,7 @@ use std::{
 
 use crate::{
     clock::monotonic_ns,
+    flv::FlvToTs,
     options::SrtInput,
     srt::{MAX_MESSAGE, Received, SrtSocket},
 };
@@ -33,12 +34,14 @@ pub enum JudgeInput {
     Stdin,
     /// Anything that can be read, with its name.
     Reader(String, Box<dyn Read + Send>),
+    /// FLV as an RTMP puller writes it, live.
+    Flv(String, Box<dyn Read + Send>),
 }
 
 impl JudgeInput {
     /// Arrival times mean something.
     pub fn is_live(&self) -> bool {
-        matches!(self, Self::Srt(_))
+        matches!(self, Self::Srt(_) | Self::Flv(..))
     }
 
     pub fn name(&self) -> String {
@@ -46,7 +49,7 @@ impl JudgeInput {
             Self::Srt(input) => format!("{input:?}"),
             Self::File(path) => path.display().to_string(),
             Self::Stdin => "standard input".to_owned(),
-            Self::Reader(name, _) => name.clone(),
+            Self::Reader(name, _) | Self::Flv(name, _) => name.clone(),
         }
     }
 }
@@ -108,10 +111,15 @@ impl Source {
             JudgeInput::Srt(srt) => Box::new(move || read_srt(&srt, &outlet, &stop)),
             JudgeInput::File(path) => {
                 let file = File::open(path)?;
-                Box::new(move || read_all(file, &outlet, &stop))
+                Box::new(move || read_all(file, None, &outlet, &stop))
             }
-            JudgeInput::Stdin => Box::new(move || read_all(io::stdin(), &outlet, &stop)),
-            JudgeInput::Reader(_, reader) => Box::new(move || read_all(reader, &outlet, &stop)),
+            JudgeInput::Stdin => Box::new(move || read_all(io::stdin(), None, &outlet, &stop)),
+            JudgeInput::Reader(_, reader) => {
+                Box::new(move || read_all(reader, None, &outlet, &stop))
+            }
+            JudgeInput::Flv(_, reader) => {
+                Box::new(move || read_all(reader, Some(FlvToTs::default()), &outlet, &stop))
+            }
         };
         thread::Builder::new()
             .name("judge-read".into())
@@ -148,7 +156,7 @@ impl Outlet {
     }
 }
 
-fn read_all(mut reader: impl Read, outlet: &Outlet, stop: &Stop) {
+fn read_all(mut reader: impl Read, mut flv: Option<FlvToTs>, outlet: &Outlet, stop: &Stop) {
     outlet.tell(Arrival::Connected(monotonic_ns()));
     let mut buffer = vec![0; READ];
     let reason = loop {
@@ -158,7 +166,15 @@ fn read_all(mut reader: impl Read, outlet: &Outlet, stop: &Stop) {
         match reader.read(&mut buffer) {
             Ok(0) => break "end of input".to_owned(),
             Ok(length) => {
-                if !outlet.data(buffer.get(..length).unwrap_or(&[])) {
+                let bytes = buffer.get(..length).unwrap_or(&[]);
+                let heard = match &mut flv {
+                    None => outlet.data(bytes),
+                    Some(flv) => {
+                        let packets = flv.push(bytes);
+                        packets.is_empty() || outlet.data(&packets)
+                    }
+                };
+                if !heard {
                     return;
                 }
             }

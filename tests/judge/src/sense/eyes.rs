@@ -10,8 +10,8 @@ use crate::{
     ts::ticks_to_ms,
 };
 
-/// Frames kept with their arrivals: 10 s at 30 fps.
-const RECENT: usize = 300;
+/// Frames kept with their arrivals: 40 s at 30 fps.
+const RECENT: usize = 1_200;
 
 /// Collects looks.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 mod cli;
 mod content;
+mod flv;
 mod property;
 mod scene;
 mod srt;
