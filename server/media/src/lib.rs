@@ -34,6 +34,7 @@ mod version;
 mod worker;
 
 pub use error::MediaError;
+pub use prepare::{CheckError, CheckFormat, Checked, CheckedFile, prepare_check};
 pub use lock::{UnitLock, holder};
 pub use settings::{IdleSettings, OutputSettings, SettingsError, settings_digest};
 pub use worker::{WorkerArgs, exit, run_worker};

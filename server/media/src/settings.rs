@@ -189,39 +189,61 @@ fn peer(wire: &SlotSettings) -> Result<SrtPeer, SettingsError> {
 }
 
 fn video(wire: &SlotSettings) -> Result<VideoSettings, SettingsError> {
-    let (width, height) = (or(wire.width, 1280), or(wire.height, 720));
-    let fits = |value: u32, max: u32| value.is_multiple_of(2) && (16..=max).contains(&value);
-    if !fits(width, 3840) || !fits(height, 2160) {
-        return Err(SettingsError::Size(width, height));
-    }
-    let fps = or(wire.fps, 30);
-    if !(1..=60).contains(&fps) {
-        return Err(SettingsError::Rate(fps));
-    }
-    let encoder = match wire.encoder.as_str() {
-        "" | "x264" => {
-            let preset = if wire.preset.is_empty() {
-                "superfast"
-            } else {
-                &wire.preset
-            };
-            if !PRESETS.contains(&preset) {
-                return Err(SettingsError::Preset(preset.to_owned()));
-            }
-            Encoder::X264 {
-                preset: preset.to_owned(),
-            }
+    VideoSettings::checked(
+        (wire.width, wire.height),
+        wire.fps,
+        wire.video_bitrate_kbps,
+        &wire.encoder,
+        &wire.preset,
+    )
+}
+
+impl VideoSettings {
+    /// Checks what the wire says of pictures. Zero and empty fields take the defaults.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the field.
+    pub(crate) fn checked(
+        (width, height): (u32, u32),
+        fps: u32,
+        bitrate_kbps: u32,
+        encoder: &str,
+        preset: &str,
+    ) -> Result<Self, SettingsError> {
+        let (width, height) = (or(width, 1280), or(height, 720));
+        let fits = |value: u32, max: u32| value.is_multiple_of(2) && (16..=max).contains(&value);
+        if !fits(width, 3840) || !fits(height, 2160) {
+            return Err(SettingsError::Size(width, height));
         }
-        "openh264" => Encoder::OpenH264,
-        other => return Err(SettingsError::Encoder(other.to_owned())),
-    };
-    Ok(VideoSettings {
-        width,
-        height,
-        fps,
-        bitrate_kbps: or(wire.video_bitrate_kbps, 2500),
-        encoder,
-    })
+        let fps = or(fps, 30);
+        if !(1..=60).contains(&fps) {
+            return Err(SettingsError::Rate(fps));
+        }
+        let encoder = match encoder {
+            "" | "x264" => {
+                let preset = if preset.is_empty() {
+                    "superfast"
+                } else {
+                    preset
+                };
+                if !PRESETS.contains(&preset) {
+                    return Err(SettingsError::Preset(preset.to_owned()));
+                }
+                Encoder::X264 {
+                    preset: preset.to_owned(),
+                }
+            }
+            "openh264" => Encoder::OpenH264,
+            other => return Err(SettingsError::Encoder(other.to_owned())),
+        };
+        Ok(Self {
+            width,
+            height,
+            fps,
+            bitrate_kbps: or(bitrate_kbps, 2500),
+            encoder,
+        })
+    }
 }
 
 /// The idle source that the settings name.

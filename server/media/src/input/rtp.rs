@@ -445,7 +445,7 @@ fn stamp(sink: &AppSink, buffer: &gst::BufferRef) -> Stamp {
 }
 
 /// The samples of a buffer of interleaved floats.
-pub(super) fn samples(buffer: &gst::BufferRef) -> Option<Vec<f32>> {
+pub(crate) fn samples(buffer: &gst::BufferRef) -> Option<Vec<f32>> {
     let map = buffer.map_readable().ok()?;
     let floats = map.as_slice().chunks_exact(4);
     Some(
