@@ -85,7 +85,7 @@ impl Reconciler {
             tokio::select! {
                 () = stop.cancelled() => return,
                 batch = effects.recv() => match batch {
-                    Some(batch) => trace!(?batch, "effects"),
+                    Some(batch) => self.effects(&batch),
                     None => return,
                 },
                 () = changed.notified() => {}
@@ -95,6 +95,17 @@ impl Reconciler {
             }
             let state = self.parts.board.state();
             self.reconcile(&state);
+        }
+    }
+
+    /// Whoever is named gets its order once more, even if it is the same: a publisher that the channel's own worker took
+    /// and that may not stay is hung up on when the worker hears again who may.
+    fn effects(&mut self, batch: &[Effect]) {
+        trace!(?batch, "effects");
+        for effect in batch {
+            if let Effect::ReconcileChannel(id) = effect {
+                self.ordered.remove(&UnitId::Channel(id.clone()));
+            }
         }
     }
 

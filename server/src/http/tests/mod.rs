@@ -1,5 +1,6 @@
 //! The door over real HTTP.
 
+mod channel;
 mod door;
 mod whip;
 

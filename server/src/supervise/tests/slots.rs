@@ -1,117 +1,22 @@
-//! The control chain with a worker that is only a voice: orders, packets and wishes out, facts in.
-
-use std::time::Duration;
+//! Slots: callers in, pictures out.
 
 use booth_core::{
-    Actor, CallerId, CallerState, Command, Fact, Meta, Pick, RequestId, SessionId, Showing, SlotId,
-    Text,
+    CallerId, CallerRole, CallerState, Command, Disposition, Fact, InviteId, Meta, Pick, RequestId,
+    SessionId, ShowId, Showing, SlotId, State, Text, Transition,
 };
-use booth_core::{CallerRole, Disposition, InviteId, ShowId, State, Transition};
-use booth_media::UnitLock;
 use booth_proto::worker::{
-    FromWorker, Hello, KeyframeRequest, Medium, SlotDesired, SlotReport, Source, ToWorker,
-    from_worker, slot_report, to_worker,
+    KeyframeRequest, Medium, SlotDesired, SlotReport, Source, from_worker, slot_report, to_worker,
 };
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
-use prost::Message;
 use tokio::net::UnixStream;
-use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-use crate::config::Config;
+use super::{FakeWorker, SOON, server, system, until};
 use crate::relay::{SourceRx, SourceTx};
 use crate::secrets::token_hash;
 use crate::start::Server;
 
-const SOON: Duration = Duration::from_secs(10);
-/// A process number that no system gives out.
-const NOBODY: u32 = i32::MAX as u32;
-
-async fn server() -> (Server, tempfile::TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = Config::default();
-    config.data.dir = dir.path().join("data");
-    config.data.ledger = "memory".into();
-    config.grpc.listen.set_port(0);
-    config.http.listen = "127.0.0.1:0".parse().unwrap();
-    config.rtc.bind_ip = Some([127, 0, 0, 1].into());
-    // Real workers are not wanted here: what is started in their place ends at once, and waits longer each time.
-    config.workers.binary = Some("/bin/false".into());
-    (Server::start(config).await.unwrap(), dir)
-}
-
-struct FakeWorker {
-    wire: Framed<UnixStream, LengthDelimitedCodec>,
-    _lock: UnitLock,
-}
-
 impl FakeWorker {
-    async fn attach(dir: &tempfile::TempDir) -> Self {
-        let run = dir.path().join("data/run");
-        let path = run.join("slot-1.lock");
-        let lock = UnitLock::take(&path)
-            .unwrap()
-            .expect("nobody else has the unit");
-        // Not this process's own number: a worker that will not end is killed.
-        std::fs::write(&path, NOBODY.to_string()).unwrap();
-        let stream = UnixStream::connect(run.join("workers.sock")).await.unwrap();
-        let mut worker = Self {
-            wire: LengthDelimitedCodec::builder().new_framed(stream),
-            _lock: lock,
-        };
-        let hello = Hello {
-            unit: "slot-1".into(),
-            pid: NOBODY,
-            ..Hello::default()
-        };
-        worker.say(from_worker::Message::Hello(hello)).await;
-        worker
-    }
-
-    async fn say(&mut self, message: from_worker::Message) {
-        let message = FromWorker {
-            message: Some(message),
-        };
-        self.wire
-            .send(Bytes::from(message.encode_to_vec()))
-            .await
-            .unwrap();
-    }
-
-    async fn report(&mut self, showing: slot_report::Showing, caller: &str) {
-        let report = SlotReport {
-            showing: showing.into(),
-            caller: caller.into(),
-            generation: 0,
-        };
-        self.say(from_worker::Message::Slot(report)).await;
-    }
-
-    /// The next frame that `pick` takes; others are passed over.
-    async fn next<T>(
-        &mut self,
-        what: &str,
-        mut pick: impl FnMut(to_worker::Message) -> Option<T>,
-    ) -> T {
-        let found = async {
-            loop {
-                let frame = self
-                    .wire
-                    .next()
-                    .await
-                    .expect("boothd closed the link")
-                    .unwrap();
-                if let Some(found) = ToWorker::decode(frame).unwrap().message.and_then(&mut pick) {
-                    return found;
-                }
-            }
-        };
-        tokio::time::timeout(SOON, found)
-            .await
-            .unwrap_or_else(|_| panic!("no {what}"))
-    }
-
-    async fn order(&mut self, what: &str, like: impl Fn(&SlotDesired) -> bool) -> SlotDesired {
+    async fn slot(&mut self, what: &str, like: impl Fn(&SlotDesired) -> bool) -> SlotDesired {
         let pick = |m| match m {
             to_worker::Message::Slot(desired) if like(&desired) => Some(desired),
             _ => None,
@@ -120,18 +25,13 @@ impl FakeWorker {
     }
 }
 
-fn system() -> Meta {
-    Meta {
-        actor: Actor::System,
-        request_id: None,
-        expected_revision: None,
-    }
-}
-
-async fn until(server: &Server, what: &str, holds: impl Fn(&State) -> bool) {
-    let mut states = server.rooms.board.follow();
-    let seen = tokio::time::timeout(SOON, states.wait_for(|s| holds(s))).await;
-    assert!(seen.is_ok(), "the state never had: {what}");
+async fn report(worker: &mut FakeWorker, showing: slot_report::Showing, caller: &str) {
+    let report = SlotReport {
+        showing: showing.into(),
+        caller: caller.into(),
+        generation: 0,
+    };
+    worker.say(from_worker::Message::Slot(report)).await;
 }
 
 fn slot_one(state: &State) -> &booth_core::Slot {
@@ -186,8 +86,8 @@ async fn join(server: &Server) -> (CallerId, SourceTx, SourceRx) {
 #[tokio::test]
 async fn a_slot_is_ordered_from_armed_to_air_and_back_and_its_facts_come_home() {
     let (server, dir) = server().await;
-    let mut worker = FakeWorker::attach(&dir).await;
-    let first = worker.order("first order", |_| true).await;
+    let mut worker = FakeWorker::attach(&dir, "slot-1").await;
+    let first = worker.slot("first order", |_| true).await;
     assert_eq!(first.settings.as_ref().unwrap().port, 9001);
     assert!(first.on_air.is_none() && first.armed.is_none());
     until(&server, "an attached worker", |s| {
@@ -207,7 +107,7 @@ async fn a_slot_is_ordered_from_armed_to_air_and_back_and_its_facts_come_home() 
         .command(system(), Command::Approve { id: caller.clone() })
         .await
         .unwrap();
-    let armed = worker.order("armed caller", |d| d.armed.is_some()).await;
+    let armed = worker.slot("armed caller", |d| d.armed.is_some()).await;
     assert_eq!(armed.armed.unwrap().session, 7);
     assert!(armed.generation > first.generation);
     rx.want
@@ -255,7 +155,7 @@ async fn a_slot_is_ordered_from_armed_to_air_and_back_and_its_facts_come_home() 
         .command(meta.clone(), take.clone())
         .await
         .unwrap();
-    let on_air = worker.order("caller on air", |d| d.on_air.is_some()).await;
+    let on_air = worker.slot("caller on air", |d| d.on_air.is_some()).await;
     assert_eq!(
         (
             on_air.on_air.unwrap().caller.as_str(),
@@ -266,7 +166,7 @@ async fn a_slot_is_ordered_from_armed_to_air_and_back_and_its_facts_come_home() 
     );
     // Desired is not observed: the slot shows the caller when the worker says so.
     assert_eq!(slot_one(&server.rooms.board.state()).showing, Showing::Idle);
-    worker.report(slot_report::Showing::Caller, "c1").await;
+    report(&mut worker, slot_report::Showing::Caller, "c1").await;
     until(&server, "the caller shown", |s| {
         slot_one(s).showing
             == Showing::Caller {
@@ -290,7 +190,7 @@ async fn a_slot_is_ordered_from_armed_to_air_and_back_and_its_facts_come_home() 
         )
         .await
         .unwrap();
-    assert!(worker.order("mute", |d| d.muted).await.on_air.is_some());
+    assert!(worker.slot("mute", |d| d.muted).await.on_air.is_some());
     // The session is gone: the caller stays assigned, with nothing to decode.
     drop(tx);
     let fact = Fact::MediaDown {
@@ -299,7 +199,7 @@ async fn a_slot_is_ordered_from_armed_to_air_and_back_and_its_facts_come_home() 
     };
     server.rooms.director.fact(fact).await;
     let gone = worker
-        .order("no session", |d| {
+        .slot("no session", |d| {
             d.on_air.as_ref().is_some_and(|s| s.session == 0)
         })
         .await;
@@ -315,7 +215,7 @@ async fn a_slot_is_ordered_from_armed_to_air_and_back_and_its_facts_come_home() 
         .command(system(), release)
         .await
         .unwrap();
-    worker.order("idle", |d| d.on_air.is_none()).await;
+    worker.slot("idle", |d| d.on_air.is_none()).await;
 
     drop(worker);
     until(&server, "a worker that is down", |s| {
@@ -328,15 +228,15 @@ async fn a_slot_is_ordered_from_armed_to_air_and_back_and_its_facts_come_home() 
 #[tokio::test]
 async fn a_worker_that_attaches_anew_is_told_everything_again() {
     let (server, dir) = server().await;
-    let mut worker = FakeWorker::attach(&dir).await;
-    let first = worker.order("first order", |_| true).await;
+    let mut worker = FakeWorker::attach(&dir, "slot-1").await;
+    let first = worker.slot("first order", |_| true).await;
     drop(worker);
     until(&server, "a worker that is down", |s| {
         slot_one(s).worker == booth_core::WorkerState::Down
     })
     .await;
-    let mut worker = FakeWorker::attach(&dir).await;
-    let second = worker.order("the same order", |_| true).await;
+    let mut worker = FakeWorker::attach(&dir, "slot-1").await;
+    let second = worker.slot("the same order", |_| true).await;
     assert_eq!(second.settings, first.settings);
     server.stop().await;
 }
@@ -344,8 +244,8 @@ async fn a_worker_that_attaches_anew_is_told_everything_again() {
 #[tokio::test]
 async fn garbage_on_the_workers_socket_ends_that_link_only() {
     let (server, dir) = server().await;
-    let mut worker = FakeWorker::attach(&dir).await;
-    worker.order("first order", |_| true).await;
+    let mut worker = FakeWorker::attach(&dir, "slot-1").await;
+    worker.slot("first order", |_| true).await;
     let mut stranger = UnixStream::connect(dir.path().join("data/run/workers.sock"))
         .await
         .unwrap();
@@ -360,7 +260,7 @@ async fn garbage_on_the_workers_socket_ends_that_link_only() {
     .await
     .unwrap()
     .unwrap();
-    worker.report(slot_report::Showing::Idle, "").await;
+    report(&mut worker, slot_report::Showing::Idle, "").await;
     server
         .rooms
         .director
@@ -382,8 +282,8 @@ async fn garbage_on_the_workers_socket_ends_that_link_only() {
 #[tokio::test]
 async fn the_worker_of_a_deleted_slot_is_told_to_end_and_gets_no_more_packets() {
     let (server, dir) = server().await;
-    let mut worker = FakeWorker::attach(&dir).await;
-    worker.order("first order", |_| true).await;
+    let mut worker = FakeWorker::attach(&dir, "slot-1").await;
+    worker.slot("first order", |_| true).await;
     let (caller, tx, _rx) = join(&server).await;
     let approve = Command::Approve { id: caller };
     server
@@ -392,7 +292,7 @@ async fn the_worker_of_a_deleted_slot_is_told_to_end_and_gets_no_more_packets() 
         .command(system(), approve)
         .await
         .unwrap();
-    worker.order("armed caller", |d| d.armed.is_some()).await;
+    worker.slot("armed caller", |d| d.armed.is_some()).await;
     let delete = Command::DeleteSlot {
         id: SlotId::new("1").unwrap(),
     };
