@@ -139,6 +139,10 @@ fn is_srt(url: &str) -> bool {
 
 /// Whoever may read is shown the URL: what is secret has its own field. The rest is the core's business.
 fn parse_url(url: &str) -> Result<&str, Denied> {
+    if !url.bytes().all(|b| b.is_ascii_graphic()) {
+        let why = "printable ASCII characters without spaces";
+        return Err(invalid("settings.url", why));
+    }
     let lower = url.to_ascii_lowercase();
     let authority = lower.split_once("://").map_or("", |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
@@ -278,6 +282,7 @@ mod tests {
             ("settings.url", v1::DestinationSettings::default()),
             ("settings.url", custom("")),
             ("settings.url", custom("rtmp://user:s3cr3t@host/app")),
+            ("settings.url", custom("rtmp://host/\u{202e}s3cr3t")),
             (
                 "settings.url",
                 custom("srt://host:1?passphrase=s3cr3ts3cr3t"),

@@ -1,6 +1,12 @@
 //! The API as clients meet it: real clients and the real server with director and ledger, over in-memory connections.
 
+mod canary;
+mod channels;
+mod checks;
+mod destinations;
+mod drills;
 mod errors;
+mod fakes;
 mod hostile;
 mod queue;
 mod repeats;
@@ -43,6 +49,8 @@ pub struct Booth {
     pub rooms: Rooms,
     pub ledger: Arc<Ledger>,
     pub stop: CancellationToken,
+    pub probe: Arc<fakes::FakeProbe>,
+    pub drills: Arc<fakes::FakeDrills>,
     connections: mpsc::UnboundedSender<std::io::Result<DuplexStream>>,
     channel: Channel,
 }
@@ -90,8 +98,15 @@ impl Booth {
     }
 
     pub async fn with(config: Config) -> Self {
+        Self::upon(config, Ledger::memory().ledger).await
+    }
+
+    /// With an empty ledger of its own.
+    pub async fn upon(config: Config, ledger: Ledger) -> Self {
         let stop = CancellationToken::new();
-        let ledger = Arc::new(Ledger::memory().ledger);
+        let ledger = Arc::new(ledger);
+        let probe = Arc::new(fakes::FakeProbe::default());
+        let drills = Arc::new(fakes::FakeDrills::default());
         let board = Board::new(State::default(), Vec::new());
         let clock = Clock::anchored();
         let (director, mut effects, _) = director::start(
@@ -111,8 +126,8 @@ impl Booth {
             hub: Hub::default(),
             keys: Arc::new(Keyring::new(&[7; 32]).unwrap()),
             system: Arc::new(NoWorkers),
-            probe: Arc::new(crate::probe::Children::new("boothd".into())),
-            drills: Arc::new(crate::server::NoDrills),
+            probe: Arc::clone(&probe) as _,
+            drills: Arc::clone(&drills) as _,
         };
         for command in State::initial(Some(token_hash(ADMIN)), &[9001, 9002]) {
             rooms
@@ -139,6 +154,8 @@ impl Booth {
             rooms,
             ledger,
             stop,
+            probe,
+            drills,
             connections,
             channel,
         }
@@ -168,6 +185,14 @@ impl Booth {
     }
     pub fn slots(&self) -> v1::slot_service_client::SlotServiceClient<Channel> {
         v1::slot_service_client::SlotServiceClient::new(self.channel())
+    }
+    pub fn channels(&self) -> v1::channel_service_client::ChannelServiceClient<Channel> {
+        v1::channel_service_client::ChannelServiceClient::new(self.channel())
+    }
+    pub fn destinations(
+        &self,
+    ) -> v1::destination_service_client::DestinationServiceClient<Channel> {
+        v1::destination_service_client::DestinationServiceClient::new(self.channel())
     }
     pub fn operators(&self) -> v1::operator_service_client::OperatorServiceClient<Channel> {
         v1::operator_service_client::OperatorServiceClient::new(self.channel())

@@ -176,6 +176,12 @@ fn what_each_role_is_for() {
         ("SlotService/TakeSlot", Role::Operator),
         ("SlotService/GetSlotAddress", Role::Operator),
         ("CallerService/CreateInvite", Role::Operator),
+        ("ChannelService/GetChannelAddress", Role::Viewer),
+        ("ChannelService/ForceChannel", Role::Operator),
+        ("ChannelService/RotateChannelKey", Role::Operator),
+        ("ChannelService/CheckBackup", Role::Operator),
+        ("DestinationService/ListDestinations", Role::Viewer),
+        ("DestinationService/RevealDestinationKey", Role::Operator),
         ("OperatorService/CreateOperator", Role::Admin),
         ("SystemService/Backup", Role::Admin),
     ] {
@@ -248,7 +254,7 @@ async fn the_actor_of_a_change_is_who_the_token_belongs_to() {
 async fn health_is_open_and_reflection_lists_the_services() {
     let booth = Booth::start().await;
     let mut health = tonic_health::pb::health_client::HealthClient::new(booth.channel());
-    for service in ["", "booth.v1.SlotService"] {
+    for service in ["", "booth.v1.SlotService", "booth.v1.ChannelService"] {
         let check = tonic_health::pb::HealthCheckRequest {
             service: service.into(),
         };
@@ -287,7 +293,16 @@ async fn health_is_open_and_reflection_lists_the_services() {
         panic!("{answer:?}");
     };
     let names: Vec<_> = list.service.into_iter().map(|s| s.name).collect();
-    for noun in ["Show", "Caller", "Slot", "Operator", "System", "Watch"] {
+    for noun in [
+        "Show",
+        "Caller",
+        "Slot",
+        "Channel",
+        "Destination",
+        "Operator",
+        "System",
+        "Watch",
+    ] {
         assert!(
             names.contains(&format!("booth.v1.{noun}Service")),
             "{names:?}"
