@@ -11,6 +11,8 @@ use crate::{AccessUnit, AudioConfig, MILLISECOND, MediaEvent, Nanos, SECOND, Tra
 
 /// A step of timestamps that is this much longer than the time that passed is a jump.
 const JUMP_AHEAD: Nanos = SECOND;
+/// So is one that is this much longer and makes the unit come this much earlier for its time than any before.
+const JUMP_EARLY: Nanos = 200 * MILLISECOND;
 /// And one that goes back by more than this; less is squeezed.
 const JUMP_BACK: Nanos = 100 * MILLISECOND;
 /// Two tracks of one source begin within this.
@@ -415,9 +417,14 @@ impl LiveLine {
         };
         let rebase = match (own.last, other.last) {
             (Some((last, arrival)), _) => {
+                // The latest that was ever on time: what is ahead of it and of its own track has not waited for its time.
+                let on_time = self.offset.get().map_or(Nanos::MAX, |offset| now - offset + JUMP_EARLY);
                 let fits = |rebase: Nanos| {
-                    let step = src.saturating_add(rebase).saturating_sub(last);
-                    (-JUMP_BACK..=now - arrival + JUMP_AHEAD).contains(&step)
+                    let dts = src.saturating_add(rebase);
+                    let beyond = dts.saturating_sub(last) - (now - arrival);
+                    dts.saturating_sub(last) >= -JUMP_BACK
+                        && beyond <= JUMP_AHEAD
+                        && (beyond <= JUMP_EARLY || dts <= on_time)
                 };
                 if fits(own.rebase) {
                     return src + own.rebase;

@@ -42,7 +42,8 @@ impl Playout {
         }
         let end = self.audio.end?;
         let frame = self.audio.frame();
-        let hole = if self.audio.joint { frame / 2 } else { frame };
+        // Within a source a frame may be a little off its place; where it begins, nearest is best.
+        let hole = if self.audio.joint || self.audio.deaf { frame / 2 } else { frame * 3 / 4 };
         match self.candidate() {
             Some(start) if start - end > hole && self.silence().is_some() => {
                 Some((self.origin + end, Step::Silence))
@@ -207,7 +208,7 @@ impl Playout {
             if start + frame / 2 >= until {
                 return;
             }
-            if start - end > frame
+            if start - end > frame * 3 / 4
                 && let Some((data, config)) = self.silence()
             {
                 let (data, config) = (data, Arc::clone(config));

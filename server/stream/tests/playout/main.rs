@@ -8,6 +8,8 @@
 )]
 
 mod failover;
+mod inputs;
+mod loops;
 mod oracle;
 mod sim;
 mod sources;

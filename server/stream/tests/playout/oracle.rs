@@ -48,6 +48,8 @@ pub struct Oracle {
     /// Longest hole and overlap of audio.
     pub audio_hole: Nanos,
     pub audio_overlap: Nanos,
+    /// Longest audio frame.
+    audio_frame: Nanos,
     /// Farthest that audio was out of step with the picture of its source.
     pub lip_sync: Nanos,
     pub pictures: u64,
@@ -77,6 +79,7 @@ impl Oracle {
                     Some(&config),
                     "a config that holds already"
                 );
+                self.audio_frame = self.audio_frame.max(config.frame());
                 self.audio = Some(config);
             }
             Output::Media(MediaEvent::Unit(unit)) if unit.track == Track::Video => {
@@ -168,9 +171,9 @@ impl Oracle {
         assert_eq!(unit.pts, unit.dts);
         assert!(unit.dts >= 0, "before the beginning: {unit:?}");
         if let Some(end) = self.last_audio {
+            assert!(unit.pts > end - self.audio_frame, "audio goes back at {now}");
             self.audio_hole = self.audio_hole.max(unit.pts - end);
             self.audio_overlap = self.audio_overlap.max(end - unit.pts);
-            assert!(unit.pts > end - config.frame(), "audio goes back at {now}");
         }
         self.last_audio = Some(unit.pts + config.frame());
         self.sounds += 1;
@@ -199,10 +202,11 @@ impl Oracle {
         }
     }
 
-    /// Settles what is left; no more is to come.
+    /// Settles what no later picture can come before.
     fn finish(&mut self) {
         let now = self.last_at.unwrap_or(0);
-        while !self.pending.is_empty() {
+        let decoded = self.last_video.as_ref().map_or(0, |last| last.dts);
+        while self.pending.front().is_some_and(|pts| *pts <= decoded) {
             self.settle(now);
         }
     }
@@ -229,7 +233,7 @@ impl Oracle {
 
     #[track_caller]
     pub fn is_in_step(&mut self) {
-        let half = self.audio.as_ref().map_or(0, |config| config.frame()) / 2;
+        let half = self.audio_frame / 2;
         assert!(
             self.audio_hole <= half + ROUNDING,
             "a hole of {} us in audio",

@@ -357,7 +357,7 @@ impl Publisher {
             } else {
                 0
             };
-            let sent = start + (media / this.speed) * (1_000_000 - this.drift_ppm) / 1_000_000;
+            let sent = start + media / this.speed - media / 1_000_000 * this.drift_ppm;
             let held = this
                 .stalls
                 .iter()
