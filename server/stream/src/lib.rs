@@ -8,8 +8,10 @@
 //! ```
 
 pub mod aac;
+pub mod demux;
 pub mod h264;
 pub mod h265;
+pub mod hls;
 pub mod loopfile;
 mod live;
 mod loops;

@@ -7,6 +7,8 @@ use super::*;
 struct Read {
     /// pid, PTS, random access, payload.
     units: Vec<(u16, u64, bool, Vec<u8>)>,
+    /// DTS of each unit.
+    decoded: Vec<u64>,
     clocks: Vec<u64>,
     tables: Vec<(u16, Vec<u8>)>,
     counters: std::collections::BTreeMap<u16, u8>,
@@ -54,10 +56,18 @@ impl Read {
             self.tables.push((pid, section.to_vec()));
         } else if start {
             assert_eq!(payload[..3], [0, 0, 1]);
-            let p = |n: usize| u64::from(payload[9 + n]);
-            let pts =
-                (p(0) >> 1 & 7) << 30 | p(1) << 22 | (p(2) >> 1) << 15 | p(3) << 7 | p(4) >> 1;
-            self.units.push((pid, pts, key, payload[14..].to_vec()));
+            let stamp = |at: usize, mark: u8| {
+                assert_eq!(payload[at] >> 4, mark);
+                let p = |n: usize| u64::from(payload[at + n]);
+                (p(0) >> 1 & 7) << 30 | p(1) << 22 | (p(2) >> 1) << 15 | p(3) << 7 | p(4) >> 1
+            };
+            let (pts, dts) = match payload[7] >> 6 {
+                2 => (stamp(9, 2), stamp(9, 2)),
+                _ => (stamp(9, 3), stamp(14, 1)),
+            };
+            let body = 9 + usize::from(payload[8]);
+            self.decoded.push(dts);
+            self.units.push((pid, pts, key, payload[body..].to_vec()));
         } else {
             self.units
                 .iter_mut()
@@ -234,5 +244,209 @@ proptest! {
             expected.push((pid, (time + AHEAD) & STAMP_MASK, video && key, data));
         }
         prop_assert_eq!(read.units, expected);
+    }
+}
+
+mod of_events {
+    use std::sync::Arc;
+
+    use bytes::{Bytes, BytesMut};
+
+    use super::*;
+    use crate::{AccessUnit, AudioConfig, MILLISECOND, MediaEvent, Nanos, Track, VideoConfig, nal};
+
+    const SPS: &[u8] = b"\x67\x64\x00\x1f\xac\xd9\x40\x50\x05\xbb\x01\x10\x00\x00\x03\x00\x10\x00\x00\x03\x03\xc0\xf1\x83\x19\x60";
+    const PPS: &[u8] = b"\x68\xeb\xe3\xcb\x22\xc0";
+
+    fn video(pps: &'static [u8]) -> MediaEvent {
+        let config = VideoConfig::from_parameter_sets(
+            &[Bytes::from_static(SPS)],
+            &[Bytes::from_static(pps)],
+        );
+        MediaEvent::Video(Arc::new(config.unwrap()))
+    }
+
+    fn audio() -> MediaEvent {
+        MediaEvent::Audio(Arc::new(AudioConfig::aac_lc(48_000, 2).unwrap()))
+    }
+
+    fn picture(dts: Nanos, pts: Nanos, key: bool) -> MediaEvent {
+        let mut data = BytesMut::new();
+        nal::put(&[if key { 0x65 } else { 0x41 }, 1, 2, 3], &mut data);
+        MediaEvent::Unit(AccessUnit {
+            track: Track::Video,
+            dts,
+            pts,
+            key,
+            data: data.freeze(),
+        })
+    }
+
+    fn sound(dts: Nanos) -> MediaEvent {
+        MediaEvent::Unit(AccessUnit {
+            track: Track::Audio,
+            dts,
+            pts: dts,
+            key: true,
+            data: Bytes::from_static(&[0x21, 0, 0, 0, 0, 0x1C]),
+        })
+    }
+
+    fn written(writer: &mut TsWriter, events: &[MediaEvent]) -> Read {
+        let (mut read, mut out) = (Read::default(), Vec::new());
+        for event in events {
+            writer.write(event, &mut out).unwrap();
+        }
+        read.packets(&out);
+        read
+    }
+
+    #[test]
+    fn both_times_are_written_where_they_differ_and_the_clock_is_the_dts() {
+        let mut events = vec![video(PPS), audio()];
+        let order = [0, 3, 1, 2, 6, 4, 5];
+        for (n, shown) in order.into_iter().enumerate() {
+            let dts = n as Nanos * 40 * MILLISECOND;
+            events.push(picture(dts, (shown + 2) * 40 * MILLISECOND, n == 0));
+        }
+        let read = written(&mut TsWriter::new(), &events);
+        let start = 900_000;
+        let ticks = |n: i64| start + n as u64 * 3600;
+        let shown: Vec<u64> = read.units.iter().map(|unit| unit.1 - AHEAD).collect();
+        assert_eq!(shown, order.map(|shown| ticks(shown + 2)));
+        let decoded: Vec<u64> = read.decoded.iter().map(|dts| dts - AHEAD).collect();
+        assert_eq!(decoded, [0, 1, 2, 3, 4, 5, 6].map(ticks));
+        assert_eq!(read.clocks, decoded);
+    }
+
+    #[test]
+    fn times_do_not_drift_over_a_day_at_an_odd_rate() {
+        let mut writer = TsWriter::new();
+        written(&mut writer, &[video(PPS), audio(), picture(0, 0, true)]);
+        // 24 h of 1001/30000 s.
+        let n = 2_589_410i64;
+        let at = (i128::from(n) * 1_001 * 1_000_000_000 / 30_000) as Nanos;
+        let read = written(&mut writer, &[picture(at, at, false)]);
+        let exact = 900_000 + n as u64 * 3003 + AHEAD;
+        assert!(read.units[0].1.abs_diff(exact & STAMP_MASK) <= 1);
+    }
+
+    #[test]
+    fn keys_have_delimiter_and_parameter_sets_and_others_the_delimiter() {
+        let read = written(
+            &mut TsWriter::new(),
+            &[
+                video(PPS),
+                audio(),
+                picture(0, 0, true),
+                picture(1000, 1000, false),
+            ],
+        );
+        let nals = |n: usize| nal::split_annex_b(&read.units[n].3).collect::<Vec<_>>();
+        assert_eq!(nals(0), [&[9, 0xF0][..], SPS, PPS, &[0x65, 1, 2, 3]]);
+        assert_eq!(nals(1), [&[9, 0xF0][..], &[0x41, 1, 2, 3]]);
+        assert_eq!(
+            read.tables[1].1[5] >> 1 & 31,
+            0,
+            "one version from the beginning"
+        );
+    }
+
+    #[test]
+    fn another_configuration_is_another_version_with_its_sets_and_the_same_again_is_not() {
+        let mut writer = TsWriter::new();
+        written(&mut writer, &[video(PPS), audio(), picture(0, 0, true)]);
+        let same = written(
+            &mut writer,
+            &[video(PPS), audio(), picture(1_000_000, 1_000_000, false)],
+        );
+        assert!(same.tables.is_empty());
+        let other: &[u8] = &[0x68, 0xEE, 0x3C, 0xB0];
+        let read = written(
+            &mut writer,
+            &[video(other), picture(2_000_000, 2_000_000, false)],
+        );
+        assert_eq!(read.tables[1].1[5], 0xC1 | 1 << 1);
+        let nals: Vec<&[u8]> = nal::split_annex_b(&read.units[0].3).collect();
+        assert_eq!(nals[2], other);
+        // Five bits of versions.
+        for n in 2..40u8 {
+            let config = if n % 2 == 0 { video(PPS) } else { video(other) };
+            let at = Nanos::from(n) * 2_000_000;
+            let read = written(&mut writer, &[config, picture(at, at, true)]);
+            assert_eq!(read.tables[1].1[5] >> 1 & 31, n & 31);
+        }
+    }
+
+    #[test]
+    fn h265_has_its_stream_type_and_pictures_alone_have_no_sound_in_the_table() {
+        let sets = [
+            &b"\x40\x01\x0c\x01\xff\xff\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x78\x95\x98\x09"[..],
+            b"\x42\x01\x01\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x78\xa0\x03\xc0\x80\x10\xe5\x96\x56\x69\x24\xca\xf0\x16\x80\x80\x00\x00\x03\x00\x80\x00\x00\x0c\x84",
+            b"\x44\x01\xc1\x72\xb4\x62\x40",
+        ];
+        let config = VideoConfig::from_sets(VideoCodec::H265, &sets.map(Bytes::from_static));
+        let config = MediaEvent::Video(Arc::new(config.unwrap()));
+        let read = written(&mut TsWriter::new(), &[config, picture(0, 0, true)]);
+        assert_eq!(read.tables[1].1[12..17], [0x24, 0xE1, 0x00, 0xF0, 0x00]);
+        assert_eq!(read.tables[1].1.len(), 17 + 4, "more than one stream");
+        let nals: Vec<&[u8]> = nal::split_annex_b(&read.units[0].3).collect();
+        assert_eq!(nals[..4], [&[0x46, 1, 0x50][..], sets[0], sets[1], sets[2]]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_no_packet() {
+        let (mut writer, mut out) = (TsWriter::new(), Vec::new());
+        assert_eq!(
+            writer.write(&picture(0, 0, true), &mut out),
+            Err(TsError::NoConfig)
+        );
+        assert_eq!(writer.write(&sound(0), &mut out), Err(TsError::NoConfig));
+        writer.write(&video(PPS), &mut out).unwrap();
+        let MediaEvent::Unit(unit) = picture(0, 0, true) else {
+            panic!("no unit");
+        };
+        let cut = MediaEvent::Unit(AccessUnit {
+            data: unit.data.slice(..6),
+            ..unit
+        });
+        assert!(matches!(writer.write(&cut, &mut out), Err(TsError::Nal(_))));
+        let short = AudioConfig::from_asc(&[0x11, 0x94]).unwrap();
+        let short = MediaEvent::Audio(Arc::new(short));
+        assert!(matches!(
+            writer.write(&short, &mut out),
+            Err(TsError::Aac(_))
+        ));
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn datagrams_hold_seven_packets() {
+        let packets = vec![0x47; PACKET * 16];
+        let sizes: Vec<usize> = datagrams(&packets).map(<[u8]>::len).collect();
+        assert_eq!(sizes, [1316, 1316, 376]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_clock_never_goes_back_and_never_passes_a_dts(
+            steps in proptest::collection::vec((1i64..80, any::<bool>(), 0i64..200), 10..100),
+        ) {
+            let mut events = vec![video(PPS), audio()];
+            let mut at = -30 * MILLISECOND;
+            for (step, is_video, reorder) in steps {
+                at += step * MILLISECOND;
+                events.push(if is_video { picture(at, at + reorder * MILLISECOND, false) } else { sound(at) });
+            }
+            let read = written(&mut TsWriter::new(), &events);
+            prop_assert!(read.clocks.windows(2).all(|pair| pair[0] < pair[1]));
+            let last = read.decoded.iter().max().unwrap();
+            prop_assert!(read.clocks.iter().all(|clock| clock + AHEAD <= *last));
+            // Sound alone between pictures has a clock, too: ISO asks for 100 ms, here are steps of 80.
+            let apart = |pair: &[u64]| pair[1] - pair[0];
+            prop_assert!(read.clocks.windows(2).map(apart).all(|apart| apart <= 9_000 + 3_600));
+        }
     }
 }

@@ -97,6 +97,16 @@ impl TsWriter {
         }
     }
 
+    /// Whether this configuration takes the place of another one.
+    #[must_use]
+    pub fn changes(&self, event: &MediaEvent) -> bool {
+        match event {
+            MediaEvent::Video(config) => self.video.as_ref() != Some(config),
+            MediaEvent::Audio(config) => self.audio.as_ref() != Some(config),
+            MediaEvent::Unit(_) => false,
+        }
+    }
+
     /// Has what follows begin with tables and parameter sets, for a receiver that starts there.
     pub fn restart(&mut self) {
         self.muxer.tables_next();
