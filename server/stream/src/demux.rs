@@ -49,7 +49,7 @@ pub struct Demuxer {
     buffer: Vec<u8>,
     synced: bool,
     pat: Sections,
-    pmt_pid: Option<u16>,
+    program: Option<Pat>,
     pmt: Sections,
     video: Option<Video>,
     audio: Option<Audio>,
@@ -131,22 +131,19 @@ impl Demuxer {
         out: &mut Vec<MediaEvent>,
     ) -> Result<(), DemuxError> {
         let packet = Packet::parse(packet);
+        let gaps = &mut self.stats.discontinuities;
+        let program = self.program.filter(|program| program.pmt_pid == packet.pid);
         if packet.pid == PID_PAT {
-            let gaps = &mut self.stats.discontinuities;
-            let mut changed = None;
-            self.pat.push(&packet, gaps, |section| {
-                changed = Pat::parse(section).or(changed.take());
-            });
-            if let Some(pat) = changed {
-                self.program(pat);
-            }
-        } else if Some(packet.pid) == self.pmt_pid {
-            let gaps = &mut self.stats.discontinuities;
-            let mut changed = None;
+            let mut found = Vec::new();
+            self.pat
+                .push(&packet, gaps, |section| found.extend(Pat::parse(section)));
+            found.into_iter().for_each(|pat| self.choose_program(pat));
+        } else if let Some(program) = program {
+            let mut found = None;
             self.pmt.push(&packet, gaps, |section| {
-                changed = Pmt::parse(section).or(changed.take());
+                found = Pmt::parse(section, program.program).or(found.take());
             });
-            if let Some(pmt) = changed {
+            if let Some(pmt) = found {
                 self.streams(&pmt, out)?;
             }
         } else if let Some(video) = self.video.as_mut().filter(|video| video.pid == packet.pid) {
@@ -166,11 +163,14 @@ impl Demuxer {
         Ok(())
     }
 
-    fn program(&mut self, pat: Pat) {
-        if self.pmt_pid != Some(pat.pmt_pid) {
-            self.pmt_pid = Some(pat.pmt_pid);
-            self.pmt = Sections::default();
+    /// The first program of the first section that has one, for as long as that section says so.
+    fn choose_program(&mut self, pat: Pat) {
+        let later = |known: Pat| pat.section > known.section;
+        if self.program == Some(pat) || self.program.is_some_and(later) {
+            return;
         }
+        self.program = Some(pat);
+        self.pmt = Sections::default();
     }
 
     /// Streams that stay go on; others end, and what they had begun is completed first.

@@ -326,6 +326,48 @@ fn a_refused_program_that_is_pushed_on_keeps_no_bytes() {
     }
 }
 
+/// A packet of a table with these sections, given without length, version and check sum.
+fn table(pid: u16, counter: u8, sections: &[(u8, u16, [u8; 2], &[u8])]) -> Vec<u8> {
+    let mut packet = vec![SYNC, 0x40 | (pid >> 8) as u8, pid as u8, 0x10 | counter, 0];
+    for (kind, id, numbers, body) in sections {
+        let mut section = vec![*kind, 0xB0, body.len() as u8 + 9];
+        section.extend(id.to_be_bytes());
+        section.extend([0xC1, numbers[0], numbers[1]]);
+        section.extend(*body);
+        section.extend(crate::ts::crc32(&section).to_be_bytes());
+        packet.extend(section);
+    }
+    packet.resize(PACKET, 0xFF);
+    packet
+}
+
+#[test]
+fn one_program_is_kept_among_several_sections_and_several_on_one_pid() {
+    // Section 0 names the network and program 7, section 1 program 9; both programs' tables are on PID 0x50.
+    let networks: &[u8] = &[0, 0, 0xE0, 0x10, 0, 7, 0xE0, 0x50];
+    let others: &[u8] = &[0, 9, 0xE0, 0x50];
+    let mine: &[u8] = &[0xE1, 0x01, 0xF0, 0, 0x0F, 0xE1, 0x01, 0xF0, 0];
+    let foreign: &[u8] = &[0xE1, 0x02, 0xF0, 0, 0x11, 0xE1, 0x02, 0xF0, 0];
+    let config = AudioConfig::aac_lc(48_000, 2).unwrap();
+    let frame = crate::aac::silence(2).unwrap();
+    let mut muxer = Muxer::new(false);
+    let (mut demuxer, mut out) = (Demuxer::new(), Vec::new());
+    for n in 0..10u8 {
+        let mut data = table(PID_PAT, n * 2 & 15, &[(0, 1, [0, 1], networks)]);
+        data.extend(table(PID_PAT, (n * 2 + 1) & 15, &[(0, 1, [1, 1], others)]));
+        let both = [(2, 9, [0, 0], foreign), (2, 7, [0, 0], mine)];
+        data.extend(table(0x50, n, &both));
+        let adts = config.adts(frame.len()).unwrap();
+        let sound = muxer.audio(u64::from(n) * 1920, &[&adts[..], &frame].concat());
+        // Without the muxer's own tables.
+        let is_sound = |packet: &&[u8]| packet[1] & 0x1F == 1 && packet[2] == 1;
+        data.extend(sound.chunks(PACKET).filter(is_sound).flatten());
+        demuxer.push(&data, &mut out).unwrap();
+    }
+    assert_eq!(units(&out, Track::Audio).len(), 10);
+    assert_eq!(demuxer.stats(), DemuxStats::default());
+}
+
 #[test]
 fn sound_alone_and_pictures_alone_come_through() {
     let (events, _) = demux(&made(&[], AAC, &[]));

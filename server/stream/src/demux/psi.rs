@@ -91,9 +91,12 @@ fn pid(bytes: [u8; 2]) -> u16 {
     u16::from_be_bytes(bytes) & 0x1FFF
 }
 
-/// The first program of the association table.
+/// The first program of a section of the association table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pat {
+    /// `section_number`; programs of later ones count only where earlier ones have none.
+    pub section: u8,
+    pub program: u16,
     pub pmt_pid: u16,
 }
 
@@ -105,10 +108,12 @@ impl Pat {
         }
         let programs = section.get(8..)?.as_chunks::<4>().0;
         // Program 0 is the network's own table.
-        let [_, _, high, low] = programs
+        let [number @ .., high, low] = programs
             .iter()
             .find(|[high, low, ..]| (*high, *low) != (0, 0))?;
         Some(Self {
+            section: section[6],
+            program: u16::from_be_bytes(*number),
             pmt_pid: pid([*high, *low]),
         })
     }
@@ -130,8 +135,9 @@ pub(super) struct Pmt {
 }
 
 impl Pmt {
-    pub fn parse(section: &[u8]) -> Option<Self> {
-        if section.first() != Some(&0x02) {
+    /// None in a section of another program, of which several may share a PID.
+    pub fn parse(section: &[u8], program: u16) -> Option<Self> {
+        if section.first() != Some(&0x02) || section.get(3..5)? != program.to_be_bytes() {
             return None;
         }
         let length = |bytes: &[u8]| {
