@@ -46,7 +46,7 @@ impl Process {
             let pid = child.id();
             self.ended = Some(Ended { pid, how, clean });
             self.child = None;
-            return false;
+            // It may have found another one at work.
         }
         if let Some(pid) = holder(lock) {
             self.adopted = Some(pid);
