@@ -46,6 +46,8 @@ struct Serve {
 enum Unit {
     /// Runs one media unit; boothd starts these itself
     Worker(Worker),
+    /// Looks into media files and answers in JSON; boothd starts this itself
+    CheckFiles(CheckFiles),
     /// Publishes synthetic callers (see `booth demo`)
     Demo(boothd::demo::Args),
     /// Puts a backup in place of the state of a stopped server
@@ -70,6 +72,16 @@ struct Worker {
     orphan_timeout_s: u64,
 }
 
+#[derive(Args)]
+struct CheckFiles {
+    /// What they are to be brought to: 1280x720@30, or 1280x720@30/encode when nothing is to be copied
+    #[arg(long, default_value = "1280x720@30")]
+    format: booth_media::CheckFormat,
+    /// Absolute paths
+    #[arg(required = true)]
+    files: Vec<String>,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
@@ -82,6 +94,10 @@ fn main() -> ExitCode {
                 lock: worker.lock,
                 orphan_timeout: Duration::from_secs(worker.orphan_timeout_s),
             }))
+        }
+        Some(Unit::CheckFiles(args)) => {
+            log("warn", false);
+            check_files(&args)
         }
         Some(Unit::Demo(args)) => {
             log("warn", false);
@@ -182,6 +198,21 @@ fn notify_systemd() {
     let sent = address.and_then(|a| UnixDatagram::unbound()?.send_to_addr(b"READY=1", &a));
     if let Err(error) = sent {
         tracing::warn!(%error, "systemd could not be told");
+    }
+}
+
+fn check_files(args: &CheckFiles) -> ExitCode {
+    let answer = boothd::probe::answer(&args.files, args.format);
+    match serde_json::to_string(&answer) {
+        // On a line of its own, whatever libraries have printed before.
+        Ok(json) => {
+            println!("\n{json}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("boothd check-files: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

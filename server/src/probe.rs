@@ -34,7 +34,18 @@ const STDERR_MAX: u64 = 8 << 10;
 pub struct Format {
     pub mode: ChannelMode,
     pub video: VideoSettings,
-    pub audio_bitrate_kbps: u32,
+}
+
+impl Format {
+    /// As the child takes it.
+    fn argument(&self) -> String {
+        let video = &self.video;
+        let encode = match self.mode {
+            ChannelMode::Copy => "",
+            ChannelMode::Transcode => "/encode",
+        };
+        format!("{}x{}@{}{encode}", video.width, video.height, video.fps)
+    }
 }
 
 /// What is known of a file that can be used.
@@ -50,12 +61,43 @@ pub struct CheckedFile {
     pub changes: Vec<String>,
 }
 
-/// What the child prints: one object on one line.
+/// What the child prints: one object on its last line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     Files(Vec<CheckedFile>),
-    Refused { path: String, why: String },
+    Refused {
+        path: String,
+        why: String,
+    },
+    /// Not about a file.
+    Failed(String),
+}
+
+/// The child's part: looks into files, in this process.
+pub fn answer(files: &[String], format: booth_media::CheckFormat) -> Answer {
+    match booth_media::prepare_check(files, format) {
+        Ok(checked) => {
+            let files = checked.files.into_iter();
+            let files = files.map(|file| CheckedFile {
+                path: file.path,
+                duration_ms: file.duration_ms,
+                video: file.video,
+                audio: file.audio,
+                changes: file.changes,
+            });
+            Answer::Files(files.collect())
+        }
+        Err(error) if error.path.is_empty() => Answer::Failed(error.text),
+        Err(error) => {
+            let said = error.text.strip_prefix(&format!("{}: ", error.path));
+            let why = said.unwrap_or(&error.text).to_owned();
+            Answer::Refused {
+                path: error.path,
+                why,
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,19 +142,8 @@ impl Children {
     async fn ask(&self, files: &[String], format: &Format) -> Result<Answer, ProbeError> {
         let failed = |what: &str| ProbeError::Failed(what.to_owned());
         let _turn = self.turns.acquire().await;
-        let mut command = Command::new(&self.binary);
-        command
-            .arg("check-files")
-            .args(["--width", &format.video.width.to_string()])
-            .args(["--height", &format.video.height.to_string()])
-            .args(["--fps", &format.video.fps.to_string()])
-            .args(["--video-kbps", &format.video.bitrate_kbps.to_string()])
-            .args(["--audio-kbps", &format.audio_bitrate_kbps.to_string()]);
-        if format.mode == ChannelMode::Copy {
-            command.arg("--copy");
-        }
-        let mut child = command
-            .arg("--")
+        let mut child = Command::new(&self.binary)
+            .args(["check-files", "--format", &format.argument(), "--"])
             .args(files)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -131,7 +162,10 @@ impl Children {
             child.wait()
         );
         let status = status.map_err(|e| failed(&e.to_string()))?;
-        serde_json::from_slice(&answer).map_err(|error| {
+        // Libraries may have their say before it.
+        let mut lines = answer.rsplit(|byte| *byte == b'\n');
+        let last = lines.find(|line| !line.is_empty()).unwrap_or_default();
+        serde_json::from_slice(last).map_err(|error| {
             let complaints = String::from_utf8_lossy(&complaints);
             warn!(%status, %error, stderr = %complaints.trim_end(), "check-files");
             match std::os::unix::process::ExitStatusExt::signal(&status) {
@@ -154,6 +188,7 @@ impl Probe for Children {
         match answer.map_err(|_| ProbeError::TimedOut)?? {
             Answer::Files(found) => Ok(found),
             Answer::Refused { path, why } => Err(ProbeError::File { path, why }),
+            Answer::Failed(why) => Err(ProbeError::Failed(why)),
         }
     }
 }

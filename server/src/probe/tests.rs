@@ -6,7 +6,6 @@ fn format() -> Format {
     Format {
         mode: ChannelMode::Copy,
         video: VideoSettings::default(),
-        audio_bitrate_kbps: 128,
     }
 }
 
@@ -30,7 +29,7 @@ async fn a_child_is_given_format_and_files_and_its_answer_is_read() {
     let children = script(
         dir.path(),
         &format!(
-            r#"echo "$@" > {}; echo '{{"files":[{{"path":"/a.mp4","duration_ms":1500,"video":"H.264","audio":"","changes":["silence"]}}]}}'"#,
+            r#"echo "$@" > {}; echo "libva info: hello"; echo '{{"files":[{{"path":"/a.mp4","duration_ms":1500,"video":"H.264","audio":"","changes":["silence"]}}]}}'"#,
             said.display()
         ),
     );
@@ -38,10 +37,7 @@ async fn a_child_is_given_format_and_files_and_its_answer_is_read() {
     assert_eq!((found.len(), found[0].duration_ms), (1, 1_500));
     assert_eq!(found[0].changes, ["silence"]);
     let said = std::fs::read_to_string(said).unwrap();
-    assert_eq!(
-        said.trim(),
-        "check-files --width 1280 --height 720 --fps 30 --video-kbps 4000 --audio-kbps 128 --copy -- /a.mp4"
-    );
+    assert_eq!(said.trim(), "check-files --format 1280x720@30 -- /a.mp4");
 }
 
 #[tokio::test]
@@ -56,6 +52,39 @@ async fn a_refusal_names_the_file_and_what_to_do() {
         error.to_string(),
         r#""/a.mp3": it has no video: give a file with a picture"#
     );
+}
+
+#[tokio::test]
+async fn what_is_not_about_a_file_is_the_server_s_fault_in_the_child_s_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let children = script(dir.path(), r#"echo '{"failed":"no GStreamer here"}'"#);
+    let error = checked(&children, &["/a.mp4"]).await.unwrap_err();
+    assert_eq!(error, ProbeError::Failed("no GStreamer here".into()));
+}
+
+#[test]
+fn the_format_is_written_as_the_child_reads_it() {
+    for mode in [ChannelMode::Copy, ChannelMode::Transcode] {
+        let format = Format { mode, ..format() };
+        let read: booth_media::CheckFormat = format.argument().parse().unwrap();
+        assert_eq!(
+            (read.width, read.height, read.fps, read.copy),
+            (1280, 720, 30, mode == ChannelMode::Copy)
+        );
+    }
+}
+
+#[test]
+fn the_child_s_own_part_refuses_a_file_by_its_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.txt").to_str().unwrap().to_owned();
+    std::fs::write(&path, "hello").unwrap();
+    let said = answer(&[path.clone()], booth_media::CheckFormat::default());
+    let Answer::Refused { path: named, why } = said else {
+        panic!("{said:?}");
+    };
+    assert_eq!(named, path);
+    assert!(!why.is_empty() && !why.contains(&path), "{why}");
 }
 
 #[tokio::test]

@@ -254,7 +254,6 @@ pub fn format_of(settings: &ChannelSettings) -> Format {
     Format {
         mode: settings.mode,
         video: settings.video.clone(),
-        audio_bitrate_kbps: settings.audio_bitrate_kbps,
     }
 }
 
