@@ -439,7 +439,7 @@ impl LiveLine {
                     .filter(|_| other.last.is_some())
                     .chain(wrapped)
                     .find(|rebase| fits(*rebase))
-                    .unwrap_or_else(|| (last + self.step(track, last, now)).saturating_sub(src))
+                    .unwrap_or_else(|| (last + self.step(track)).saturating_sub(src))
             }
             // Tracks of one source share a clock, unless they plainly do not.
             (None, Some((last, _))) => {
@@ -459,15 +459,11 @@ impl LiveLine {
         src.saturating_add(rebase)
     }
 
-    /// How far a track goes on at a jump: one unit, or as long as nothing came.
-    fn step(&self, track: Track, last: Nanos, now: Nanos) -> Nanos {
-        let unit = match (track, &self.audio_config) {
+    /// How far a track goes on at a jump.
+    fn step(&self, track: Track) -> Nanos {
+        match (track, &self.audio_config) {
             (Track::Audio, Some(config)) => config.frame(),
             _ => self.frame.get(),
-        };
-        match self.offset.get() {
-            Some(offset) if now - offset - last > unit + 100 * MILLISECOND => now - offset - last,
-            _ => unit,
         }
     }
 }

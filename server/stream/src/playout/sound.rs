@@ -41,9 +41,7 @@ impl Playout {
             return Some((self.origin + residue.pts, Step::Residue));
         }
         let end = self.audio.end?;
-        let frame = self.audio.frame();
-        // Within a source a frame may be a little off its place; where it begins, nearest is best.
-        let hole = if self.audio.joint || self.audio.deaf { frame / 2 } else { frame * 3 / 4 };
+        let (frame, hole) = (self.audio.frame(), self.hole());
         match self.candidate() {
             Some(start) if start - end > hole && self.silence().is_some() => {
                 Some((self.origin + end, Step::Silence))
@@ -60,6 +58,13 @@ impl Playout {
                 Some((self.origin + end + wait, Step::Silence))
             }
         }
+    }
+
+    /// What is more than this between two units is filled. Within a source a frame may be a little off its place; where
+    /// one begins, what is nearest is best.
+    fn hole(&self) -> Nanos {
+        let frame = self.audio.frame();
+        if self.audio.joint || self.audio.deaf { frame / 2 } else { frame * 3 / 4 }
     }
 
     /// A silent frame and its config: the output's own if one can be made, otherwise the slate's.
@@ -208,7 +213,7 @@ impl Playout {
             if start + frame / 2 >= until {
                 return;
             }
-            if start - end > frame * 3 / 4
+            if start - end > self.hole()
                 && let Some((data, config)) = self.silence()
             {
                 let (data, config) = (data, Arc::clone(config));

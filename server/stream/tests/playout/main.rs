@@ -11,5 +11,6 @@ mod failover;
 mod inputs;
 mod loops;
 mod oracle;
+mod random;
 mod sim;
 mod sources;

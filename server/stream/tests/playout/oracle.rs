@@ -32,6 +32,8 @@ pub struct Oracle {
     video_source: Option<u32>,
     /// Output time minus true media time, of video and of audio, by source.
     offsets: [Option<(u32, Nanos)>; 2],
+    /// Up to there, offsets may still change.
+    settling: Nanos,
     /// `pts` of pictures that are not settled yet, sorted.
     pending: VecDeque<Nanos>,
     settled: Option<Nanos>,
@@ -90,12 +92,18 @@ impl Oracle {
                 showing,
                 cause,
                 gap,
-            } => self.switches.push(Switch {
-                at: now,
-                showing,
-                cause,
-                gap,
-            }),
+            } => {
+                self.switches.push(Switch {
+                    at: now,
+                    showing,
+                    cause,
+                    gap,
+                });
+                // The same source may come again at another offset; audio of before still follows.
+                self.offsets = [None; 2];
+                let shown = self.last_video.as_ref().map_or(0, |last| last.pts);
+                self.settling = shown + 300 * MILLISECOND;
+            }
             Output::Live(state) => self.states.push((now, state)),
             Output::Unreadable(showing) => self.unreadable.push(showing),
         }
@@ -189,6 +197,9 @@ impl Oracle {
     }
 
     fn sync(&mut self, track: Track, stamp: Stamp, pts: Nanos) {
+        if pts < self.settling {
+            return;
+        }
         let place = usize::from(track == Track::Audio);
         self.offsets[place] = Some((stamp.source, pts - stamp.time));
         if let [Some((video, seen)), Some((audio, heard))] = self.offsets
@@ -228,6 +239,15 @@ impl Oracle {
             ms(self.silence),
             ms(self.silence_at)
         );
+        self.is_in_step();
+    }
+
+    /// Timestamps go on evenly, whatever became of the time in between.
+    #[track_caller]
+    pub fn is_one_line(&mut self, frame: Nanos) {
+        self.finish();
+        let (step, at) = (self.pts_step / 1000, self.pts_step_at / 1_000_000);
+        assert!(self.pts_step <= frame + ROUNDING, "pictures are {step} us apart at {at} ms");
         self.is_in_step();
     }
 

@@ -80,6 +80,15 @@ impl Sim {
         self.feed(until, arrivals.until(until));
     }
 
+    /// Nobody looks until then: everything that has arrived comes at once.
+    pub fn late(&mut self, until: Nanos, arrivals: &mut Arrivals) {
+        self.now = self.now.max(until);
+        for (_, event) in arrivals.until(until) {
+            self.playout.live(self.now, event);
+        }
+        self.poll();
+    }
+
     pub fn begin(&mut self, publisher: u64) {
         self.playout.live_begin(self.now, publisher);
         self.poll();

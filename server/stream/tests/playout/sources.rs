@@ -79,8 +79,14 @@ impl Pictures {
 
     /// Of decode index n: (dts, pts, key), dts from 0 on.
     pub fn unit(self, n: i64) -> (Nanos, Nanos, bool) {
+        self.unit_of(n, i64::MAX)
+    }
+
+    /// The same where there are `count` pictures in all.
+    pub fn unit_of(self, n: i64, count: i64) -> (Nanos, Nanos, bool) {
         let (gop, b) = (i64::from(self.gop), i64::from(self.b));
         let (start, at) = (n / gop * gop, n % gop);
+        let gop = gop.min(count - start);
         // Shown order within a closed GOP: I, then mini-GOPs of b + 1 whose last is decoded first.
         let shown = if at == 0 || b == 0 {
             at
@@ -123,7 +129,7 @@ impl Loop {
         let first = pictures.unit(0).1;
         let mut units: Vec<LoopUnit> = (0..count)
             .map(|n| {
-                let (dts, pts, key) = pictures.unit(n);
+                let (dts, pts, key) = pictures.unit_of(n, count);
                 unit(Track::Video, dts - first, pts - first, key)
             })
             .collect();
