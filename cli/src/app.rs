@@ -110,6 +110,8 @@ async fn run(cli: Cli) -> Outcome {
         Command::Invite(command) => verbs::invite::run(&ctx, command).await,
         Command::Caller(command) => verbs::caller::run(&ctx, command).await,
         Command::Slot(command) => verbs::slot::run(&ctx, command).await,
+        Command::Channel(command) => verbs::channel::run(&ctx, command).await,
+        Command::Destination(command) => verbs::destination::run(&ctx, command).await,
         Command::Show(command) => verbs::show::run(&ctx, command).await,
         Command::Operator(command) => verbs::operator::run(&ctx, command).await,
         Command::Backup(args) => verbs::backup::run(&ctx, args).await,

@@ -9,6 +9,8 @@ pub struct Subject {
     pub caller: Option<String>,
     pub slot: Option<String>,
     pub show: Option<String>,
+    pub channel: Option<String>,
+    pub destination: Option<String>,
     pub operator: Option<String>,
 }
 
@@ -29,6 +31,20 @@ impl Subject {
         Self {
             show: Some(names::last_part(name).to_owned()),
             ..Self::default()
+        }
+    }
+    pub fn channel(name: &str) -> Self {
+        Self {
+            channel: Some(names::last_part(name).to_owned()),
+            ..Self::default()
+        }
+    }
+    /// `channels/radio/destinations/youtube`.
+    pub fn destination(name: &str) -> Self {
+        let parent = name.split("/destinations/").next().unwrap_or_default();
+        Self {
+            destination: Some(names::last_part(name).to_owned()),
+            ..Self::channel(parent)
         }
     }
     pub fn operator(name: &str) -> Self {
@@ -99,6 +115,40 @@ const HINTS: &[(&str, &str)] = &[
         "SLOT_OFFLINE",
         "booth status shows the slot's worker; wait, or take again with --override",
     ),
+    ("CHANNEL_NOT_FOUND", "booth channel list"),
+    ("CHANNEL_EXISTS", "booth channel get {channel}"),
+    ("CHANNEL_RUNNING", "booth channel stop {channel}"),
+    ("CHANNEL_OFF", "booth channel start {channel}"),
+    (
+        "CHANNEL_BUSY",
+        "booth channel kick {channel}, or wait until it has been silent for a while",
+    ),
+    (
+        "NO_PUBLISHER",
+        "booth channel url {channel} says how to publish",
+    ),
+    (
+        "PORT_TAKEN",
+        "booth slot list and booth channel list show the ports; --srt-port 0 takes the next free one",
+    ),
+    ("DESTINATION_NOT_FOUND", "booth destination list {channel}"),
+    (
+        "DESTINATION_EXISTS",
+        "booth destination get {channel} {destination}",
+    ),
+    (
+        "DESTINATIONS_FULL",
+        "booth destination remove {channel} NAME",
+    ),
+    (
+        "CHECK_FAILED",
+        "the server's log has more; booth channel check FILE looks at one file",
+    ),
+    (
+        "DRILL_RUNNING",
+        "wait until the other rehearsal of this channel has ended",
+    ),
+    ("DRILL_FAILED", "booth status; the server's log has more"),
     ("OPERATOR_NOT_FOUND", "booth operator list"),
     ("OPERATOR_EXISTS", "booth operator token {operator}"),
     ("LAST_ADMIN", "booth operator add NAME --role admin"),
@@ -176,6 +226,8 @@ fn fill(template: &str, failure: &Failure, subject: &Subject) -> String {
         ("caller", &subject.caller),
         ("slot", &subject.slot),
         ("show", &subject.show),
+        ("channel", &subject.channel),
+        ("destination", &subject.destination),
         ("operator", &subject.operator),
     ] {
         let value = failure

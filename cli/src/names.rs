@@ -42,6 +42,26 @@ pub fn slot(text: &str) -> Outcome<String> {
     top_level("slot", "slots", text)
 }
 
+pub fn channel(text: &str) -> Outcome<String> {
+    top_level("channel", "channels", text)
+}
+
+/// A destination of a channel, which may also be given by its full name.
+pub fn destination(channel_text: &str, text: &str) -> Outcome<String> {
+    let parent = channel(channel_text)?;
+    let own = format!("{parent}/destinations/");
+    let id = text.strip_prefix(own.as_str()).unwrap_or(text);
+    if is_id(id) {
+        Ok(format!("{own}{id}"))
+    } else {
+        Err(Failure::usage(format!(
+            "{:?} is not the name of a destination: use 1 to 63 of a-z, 0-9 and -",
+            text.chars().take(64).collect::<String>()
+        ))
+        .next(format!("booth destination list {}", last_part(&parent))))
+    }
+}
+
 pub fn operator(text: &str) -> Outcome<String> {
     top_level("operator", "operators", text)
 }
@@ -96,6 +116,17 @@ mod tests {
             invite("shows/late/invites/i9f3", "main").unwrap(),
             "shows/late/invites/i9f3"
         );
+    }
+
+    #[test]
+    fn a_destination_belongs_to_its_channel() {
+        let full = "channels/radio/destinations/youtube";
+        assert_eq!(channel("radio").unwrap(), "channels/radio");
+        assert_eq!(destination("radio", "youtube").unwrap(), full);
+        assert_eq!(destination("channels/radio", full).unwrap(), full);
+        for text in ["", "You", "channels/tv/destinations/youtube", "a/b"] {
+            assert_eq!(destination("radio", text).unwrap_err().exit_code(), 2);
+        }
     }
 
     #[test]

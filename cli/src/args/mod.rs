@@ -1,6 +1,8 @@
 //! What can be typed: the command tree, one file per noun. No behaviour lives here.
 
 mod caller;
+mod channel;
+mod destination;
 mod invite;
 mod operator;
 mod parse;
@@ -14,6 +16,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use caller::CallerCommand;
+pub use channel::{
+    BackupStartArg, ChannelCommand, ChannelSettingsArgs, ForceArg, ModeArg, PolicyArgs, PublishTool,
+};
+pub use destination::{DestinationCommand, DestinationSettingsArgs, PresetArg};
 pub use invite::{InviteCommand, KindArg};
 pub use operator::{OperatorCommand, RoleArg};
 pub use parse::IdleKind;
@@ -78,7 +84,7 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// How the server is, and who is on which slot.
+    /// How the server is, who is on which slot, and what channels show.
     Status,
     /// Follow what happens, live.
     Watch(WatchArgs),
@@ -91,6 +97,12 @@ pub enum Command {
     /// Always-on outputs.
     #[command(subcommand)]
     Slot(SlotCommand),
+    /// 24x7 outputs: a live input, a backup that loops, and where they go.
+    #[command(subcommand)]
+    Channel(ChannelCommand),
+    /// Places a channel is restreamed to.
+    #[command(subcommand)]
+    Destination(DestinationCommand),
     /// Live programmes.
     #[command(subcommand)]
     Show(ShowCommand),

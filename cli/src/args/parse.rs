@@ -35,6 +35,18 @@ pub fn milliseconds(text: &str) -> Result<u32, String> {
     u32::try_from(ms).map_err(|_| format!("{text:?} is too long"))
 }
 
+/// Whole seconds, 0 for never.
+pub fn seconds(text: &str) -> Result<u32, String> {
+    if text == "0" {
+        return Ok(0);
+    }
+    let span = duration(text)?;
+    if span.subsec_millis() != 0 {
+        return Err(format!("{text:?} is not a whole number of seconds"));
+    }
+    u32::try_from(span.as_secs()).map_err(|_| format!("{text:?} is too long"))
+}
+
 /// Printable ASCII without spaces, 1 to 128 characters: what the server takes.
 pub fn request_id(text: &str) -> Result<String, String> {
     if (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
@@ -139,6 +151,16 @@ mod tests {
         assert_eq!(milliseconds("2s"), Ok(2_000));
         assert_eq!(milliseconds("0"), Ok(0));
         assert!(milliseconds("fast").is_err());
+    }
+
+    #[test]
+    fn a_session_lasts_whole_seconds_or_for_ever() {
+        assert_eq!(seconds("0"), Ok(0));
+        assert_eq!(seconds("90"), Ok(90));
+        assert_eq!(seconds("8h"), Ok(28_800));
+        for text in ["1500ms", "never", "999999d"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -25,7 +25,10 @@ macro_rules! lists {
 }
 
 lists! {
+    CheckBackupResponse: files;
     ListCallersResponse: callers;
+    ListChannelsResponse: channels;
+    ListDestinationsResponse: destinations;
     ListInvitesResponse: invites;
     ListOperatorsResponse: operators;
     ListShowsResponse: shows;
@@ -49,6 +52,10 @@ macro_rules! changes {
 changes! {
     caller: ScreenCallerResponse, ApproveCallerResponse, RejectCallerResponse, HoldCallerResponse, MoveCallerResponse,
         NoteCallerResponse, ChatCallerResponse, DropCallerResponse, MuteCallerResponse, UnmuteCallerResponse;
+    channel: CreateChannelResponse, UpdateChannelResponse, StartChannelResponse, StopChannelResponse,
+        ForceChannelResponse, KickChannelPublisherResponse;
+    destination: CreateDestinationResponse, UpdateDestinationResponse, EnableDestinationResponse,
+        DisableDestinationResponse;
     show: CreateShowResponse, UpdateShowResponse, StartShowResponse, StopShowResponse;
     slot: CreateSlotResponse, UpdateSlotResponse, TakeSlotResponse, ReleaseSlotResponse, ArmSlotResponse;
 }
@@ -69,6 +76,8 @@ macro_rules! pages {
 
 pages! {
     GetCallerResponse: caller;
+    GetChannelResponse: channel;
+    GetDestinationResponse: destination;
     GetShowResponse: show;
     GetSlotResponse: slot;
     WhoAmIResponse: operator;
@@ -89,6 +98,8 @@ macro_rules! gone {
 }
 
 gone!(
+    DeleteChannelResponse,
+    DeleteDestinationResponse,
     DeleteInviteResponse,
     DeleteShowResponse,
     DeleteSlotResponse,
@@ -113,6 +124,7 @@ secrets! {
     CreateInviteResponse: invite, url;
     CreateOperatorResponse: operator, token;
     CreateOperatorTokenResponse: operator, token;
+    RotateChannelKeyResponse: channel, key;
 }
 
 impl Answer for GetStatusResponse {

@@ -1,6 +1,7 @@
 //! From an answer to stdout in the asked format; and what is said on stderr.
 
 mod answers;
+pub mod channels;
 pub mod rows;
 pub mod table;
 pub mod text;
@@ -22,6 +23,12 @@ pub enum View {
     Line(Cell),
     /// Nothing to show; what happened is said on stderr.
     Nothing,
+}
+
+impl View {
+    pub fn line(text: impl AsRef<str>) -> Self {
+        Self::Line(Cell::new(text))
+    }
 }
 
 /// An API response that can be printed in every format.
@@ -65,6 +72,10 @@ impl Out {
 
     pub fn is_table(&self) -> bool {
         self.format == Format::Table
+    }
+
+    pub fn is_json(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Ndjson)
     }
 
     /// Prints a whole answer.

@@ -1,20 +1,19 @@
 //! Slots: outputs, and who is on them.
 
-use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 use booth_proto::v1::slot_service_client::SlotServiceClient;
 use booth_proto::v1::*;
 
-use super::{slot_address, take_wait, tile};
+use super::server_path::seen_by_server;
+use super::{secret, slot_address, take_wait, tile};
 use crate::app::Ctx;
 use crate::args::{EncoderArg, IdleKind, SlotCommand, SlotSettingsArgs, TransitionArgs};
 use crate::client::rpc;
 use crate::confirm::confirm;
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
-use crate::{names, resolve, token};
+use crate::{names, resolve};
 
 pub async fn run(ctx: &Ctx, command: SlotCommand) -> Outcome {
     match command {
@@ -221,7 +220,7 @@ fn fade(args: &TransitionArgs) -> Option<Transition> {
 /// Only what was named; the rest stays as it is.
 fn changed(ctx: &Ctx, args: &SlotSettingsArgs) -> Outcome<SlotSettings> {
     let passphrase = match (&args.passphrase_file, args.no_passphrase) {
-        (Some(path), _) => Some(passphrase(path)?),
+        (Some(path), _) => Some(secret::passphrase(path, "--no-passphrase")?),
         (None, true) => Some(String::new()),
         (None, false) => None,
     };
@@ -237,16 +236,7 @@ fn changed(ctx: &Ctx, args: &SlotSettingsArgs) -> Outcome<SlotSettings> {
             IdleKind::Image => idle_source::Kind::Image,
             IdleKind::Video => idle_source::Kind::Video,
         };
-        // On the server's own machine a relative path means the one seen from here.
-        let local = !idle.path.is_empty() && token::is_local(&ctx.global.server);
-        let absolute = if local {
-            std::path::absolute(&idle.path).ok()
-        } else {
-            None
-        };
-        let path = absolute
-            .and_then(|path| path.into_os_string().into_string().ok())
-            .unwrap_or_else(|| idle.path.clone());
+        let path = seen_by_server(ctx, &idle.path);
         IdleSource {
             kind: kind as i32,
             path,
@@ -272,31 +262,4 @@ fn changed(ctx: &Ctx, args: &SlotSettingsArgs) -> Outcome<SlotSettings> {
         }),
         preset: args.preset.clone(),
     })
-}
-
-/// One line; its end belongs to the editor, everything before it to the secret.
-fn passphrase(path: &Path) -> Outcome<String> {
-    let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).map(|_| ())
-    } else {
-        std::fs::read_to_string(path).map(|content| text = content)
-    };
-    read.map_err(|error| {
-        Failure::error(format!(
-            "cannot read the passphrase in {}: {error}",
-            path.display()
-        ))
-    })?;
-    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| {
-        line.strip_suffix('\r').unwrap_or(line)
-    });
-    if (10..=64).contains(&line.chars().count()) && !line.contains('\n') {
-        Ok(line.to_owned())
-    } else {
-        Err(
-            Failure::usage("a passphrase is one line of 10 to 64 characters")
-                .next("remove encryption with --no-passphrase"),
-        )
-    }
 }

@@ -69,10 +69,10 @@ pub fn print(
 }
 
 /// Where the receiver's socket goes: to the slot, or on a port that the slot pushes to.
-struct Endpoint {
-    host: String,
-    port: u32,
-    mode: &'static str,
+pub(super) struct Endpoint {
+    pub host: String,
+    pub port: u32,
+    pub mode: &'static str,
 }
 
 pub fn settings(
@@ -176,22 +176,27 @@ fn endpoint(address: &GetSlotAddressResponse, host: Option<&str>) -> Outcome<End
             mode: "listener",
         });
     }
-    let host = host.unwrap_or(&address.host);
+    Ok(Endpoint {
+        host: self::host(host.unwrap_or(&address.host))?,
+        port: address.port,
+        mode: "caller",
+    })
+}
+
+/// A host as it stands before a port.
+pub(super) fn host(host: &str) -> Outcome<String> {
     let plain = !host.is_empty()
         && host
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']'));
-    if !plain {
-        return Err(
+    if plain {
+        Ok(bracketed(host))
+    } else {
+        Err(
             Failure::usage(format!("{host:?} is not a host name or address"))
                 .next("name one with --host HOST"),
-        );
+        )
     }
-    Ok(Endpoint {
-        host: bracketed(host),
-        port: address.port,
-        mode: "caller",
-    })
 }
 
 /// IPv6 addresses need brackets before a port.
@@ -204,7 +209,7 @@ fn bracketed(host: &str) -> String {
 }
 
 /// The URL, and the options that it cannot carry.
-fn ffmpeg_url<'a>(
+pub(super) fn ffmpeg_url<'a>(
     address: &'a GetSlotAddressResponse,
     at: &Endpoint,
 ) -> (String, Vec<(&'static str, &'a str)>) {
@@ -245,7 +250,10 @@ fn gst_url(address: &GetSlotAddressResponse, at: &Endpoint) -> String {
 }
 
 /// Values are typed into fields as they are.
-fn vmix_fields(address: &GetSlotAddressResponse, at: &Endpoint) -> Vec<(&'static str, String)> {
+pub(super) fn vmix_fields(
+    address: &GetSlotAddressResponse,
+    at: &Endpoint,
+) -> Vec<(&'static str, String)> {
     let listener = at.mode == "listener";
     let mut fields = vec![
         ("Input", "Stream / SRT".to_owned()),
@@ -287,7 +295,7 @@ fn encode(text: &str, plain: impl Fn(u8) -> bool) -> String {
 }
 
 /// For a line that is pasted into a shell.
-fn shell_quote(text: &str) -> String {
+pub(super) fn shell_quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 

@@ -1,6 +1,7 @@
 //! How the server is: one page that answers "are we good to go".
 
 use booth_proto::v1::caller_service_client::CallerServiceClient;
+use booth_proto::v1::channel_service_client::ChannelServiceClient;
 use booth_proto::v1::slot_service_client::SlotServiceClient;
 use booth_proto::v1::system_service_client::SystemServiceClient;
 use booth_proto::v1::*;
@@ -11,7 +12,7 @@ use crate::errors::Outcome;
 use crate::hints::Subject;
 use crate::names::last_part;
 use crate::render::table::{Cell, Table, Tone};
-use crate::render::{View, rows, text};
+use crate::render::{View, channels, rows, text};
 
 pub async fn run(ctx: &Ctx) -> Outcome {
     let status = rpc!(
@@ -41,10 +42,22 @@ pub async fn run(ctx: &Ctx) -> Outcome {
         query
     )?
     .callers;
+    let channels = rpc!(
+        ctx,
+        Subject::default(),
+        ChannelServiceClient::list_channels,
+        ListChannelsRequest {}
+    )?
+    .channels;
     ctx.out
         .view(&View::Fields(server(&ctx.global.server, &status)))?;
     ctx.out.line("")?;
-    ctx.out.view(&View::Table(on_air(&slots, &callers)))
+    ctx.out.view(&View::Table(on_air(&slots, &callers)))?;
+    if channels.is_empty() {
+        return Ok(());
+    }
+    ctx.out.line("")?;
+    ctx.out.view(&View::Table(channels::table(&channels, None)))
 }
 
 fn server(address: &str, status: &GetStatusResponse) -> Vec<(&'static str, Cell)> {

@@ -167,7 +167,8 @@ fn meters(ctx: &Ctx, reading: &WatchMetersResponse) -> Outcome {
                 .slots
                 .iter()
                 .map(|slot| &slot.name)
-                .chain(reading.callers.iter().map(|caller| &caller.name));
+                .chain(reading.callers.iter().map(|caller| &caller.name))
+                .chain(reading.channels.iter().map(|channel| &channel.name));
             names
                 .map(|name| crate::render::text::scrub(name))
                 .try_for_each(|name| ctx.out.line(&name))

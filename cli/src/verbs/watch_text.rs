@@ -2,12 +2,13 @@
 
 use booth_proto::v1::watch_response::Message;
 use booth_proto::v1::{
-    CallerMeters, Change, SlotMeters, Snapshot, WatchMetersResponse, WatchResponse, caller,
+    CallerMeters, Change, ChannelMeters, SlotMeters, Snapshot, WatchMetersResponse, WatchResponse,
+    caller,
 };
 
 use crate::names::last_part;
 use crate::render::table::Tone;
-use crate::render::{Out, rows, text};
+use crate::render::{Out, channels, rows, text};
 
 pub fn lines(out: &Out, message: &WatchResponse) -> Vec<String> {
     match &message.message {
@@ -28,6 +29,7 @@ pub fn names(message: &WatchResponse) -> Vec<String> {
         Some(Message::Snapshot(snapshot)) => (snapshot.shows.iter().map(|show| &show.name))
             .chain(snapshot.callers.iter().map(|caller| &caller.name))
             .chain(snapshot.slots.iter().map(|slot| &slot.name))
+            .chain(snapshot.channels.iter().map(|channel| &channel.name))
             .collect(),
         Some(Message::Change(change)) => {
             change.events.iter().map(|event| &event.resource).collect()
@@ -45,8 +47,12 @@ fn snapshot_lines(out: &Out, revision: u64, snapshot: &Snapshot) -> Vec<String> 
             .filter(|caller| caller.state == state as i32)
             .count()
     };
+    let channels = match snapshot.channels.len() {
+        0 => String::new(),
+        count => format!(", {count} channels"),
+    };
     let header = format!(
-        "at revision {revision}: {} shows, {} slots; callers: {} waiting, {} in screening, {} ready, {} held, {} on air",
+        "at revision {revision}: {} shows, {} slots{channels}; callers: {} waiting, {} in screening, {} ready, {} held, {} on air",
         snapshot.shows.len(),
         snapshot.slots.len(),
         count(caller::State::Waiting),
@@ -70,6 +76,16 @@ fn snapshot_lines(out: &Out, revision: u64, snapshot: &Snapshot) -> Vec<String> 
             text::scrub(last_part(&slot.name)),
             out.paint(&state.text, state.tone),
             text::scrub(&who)
+        ));
+    }
+    for channel in &snapshot.channels {
+        let showing = channels::showing_of(channel);
+        let alerts: String = channel.alerts.iter().map(|a| format!("  {a}")).collect();
+        lines.push(format!(
+            "  channel {}  {}{}",
+            text::scrub(last_part(&channel.name)),
+            out.paint(&showing.text, showing.tone),
+            out.paint(&text::scrub(&alerts), Tone::Warning)
         ));
     }
     lines
@@ -100,10 +116,12 @@ fn change_lines(out: &Out, change: &Change) -> Vec<String> {
         .collect()
 }
 
-/// What goes on air stands out.
+/// What goes on air stands out, and what somebody should look at.
 fn tone(event_type: &str) -> Tone {
     match event_type {
-        "SLOT_TAKEN" | "SLOT_SHOWING" => Tone::OnAir,
+        "SLOT_TAKEN" | "SLOT_SHOWING" | "CHANNEL_SWITCHED" => Tone::OnAir,
+        "CHANNEL_ALERT_RAISED" => Tone::Warning,
+        "CHANNEL_ALERT_CLEARED" => Tone::Good,
         _ => Tone::Plain,
     }
 }
@@ -112,8 +130,10 @@ pub fn meter_lines(out: &Out, reading: &WatchMetersResponse) -> Vec<String> {
     let time = out.paint(&text::clock(reading.at_ms.div_euclid(1000)), Tone::Quiet);
     let slots = reading.slots.iter().map(slot_line);
     let callers = reading.callers.iter().map(caller_line);
+    let channels = reading.channels.iter().flat_map(channel_lines);
     slots
         .chain(callers)
+        .chain(channels)
         .map(|line| format!("{time}  {}", text::scrub(&line)))
         .collect()
 }
@@ -136,6 +156,38 @@ fn slot_line(slot: &SlotMeters) -> String {
         slot.lost_packets,
         slot.rtt_ms
     )
+}
+
+/// The channel, and each of its destinations.
+fn channel_lines(channel: &ChannelMeters) -> Vec<String> {
+    let name = last_part(&channel.name);
+    let mut lines = vec![format!(
+        "channel {name:<8}  live {:.0} kb/s, output {:.0} kb/s, {} late frames, {} watching",
+        channel.live_rate_kbps,
+        channel.output_rate_kbps,
+        channel.late_frames,
+        channel.monitor_clients
+    )];
+    if channel.prepared_percent > 0.0 && channel.prepared_percent < 100.0 {
+        lines.push(format!(
+            "channel {name:<8}  preparing the backup: {:.0} %",
+            channel.prepared_percent
+        ));
+    }
+    lines.extend(channel.destinations.iter().map(|to| {
+        let retry = if to.retry_in_s > 0.0 {
+            format!(", tried again in {:.0} s", to.retry_in_s)
+        } else {
+            String::new()
+        };
+        format!(
+            "destination {name}/{}  {:.0} kb/s, {} dropped{retry}",
+            last_part(&to.name),
+            to.rate_kbps,
+            to.dropped_frames
+        )
+    }));
+    lines
 }
 
 fn caller_line(caller: &CallerMeters) -> String {
@@ -188,6 +240,51 @@ mod tests {
         assert_eq!(
             change_lines(&plain(), &change),
             ["01:01:01  anna        Evil [2J name joins"]
+        );
+    }
+
+    #[test]
+    fn a_channel_stands_in_the_snapshot_with_what_it_shows_and_its_alerts() {
+        let radio = booth_proto::v1::Channel {
+            name: "channels/radio".to_owned(),
+            running: true,
+            online: true,
+            showing: booth_proto::v1::channel::Showing::Backup as i32,
+            alerts: vec!["destination b is down".to_owned()],
+            ..Default::default()
+        };
+        let snapshot = Snapshot {
+            channels: vec![radio],
+            ..Snapshot::default()
+        };
+        let lines = snapshot_lines(&plain(), 41, &snapshot);
+        assert!(lines[0].contains("0 slots, 1 channels;"), "{lines:?}");
+        assert_eq!(lines[1], "  channel radio  BACKUP  destination b is down");
+    }
+
+    #[test]
+    fn meters_of_a_channel_are_a_line_and_one_for_each_destination() {
+        let channel = ChannelMeters {
+            name: "channels/radio".to_owned(),
+            live_rate_kbps: 2_500.0,
+            output_rate_kbps: 2_400.4,
+            prepared_percent: 40.0,
+            destinations: vec![booth_proto::v1::DestinationMeters {
+                name: "channels/radio/destinations/a".to_owned(),
+                rate_kbps: 2_400.0,
+                dropped_frames: 3,
+                retry_in_s: 4.2,
+                ..Default::default()
+            }],
+            ..ChannelMeters::default()
+        };
+        assert_eq!(
+            channel_lines(&channel),
+            [
+                "channel radio     live 2500 kb/s, output 2400 kb/s, 0 late frames, 0 watching",
+                "channel radio     preparing the backup: 40 %",
+                "destination radio/a  2400 kb/s, 3 dropped, tried again in 4 s",
+            ]
         );
     }
 

@@ -86,6 +86,12 @@ impl Fake {
                     fake.clone(),
                 ))
                 .add_service(watch_service_server::WatchServiceServer::new(fake.clone()))
+                .add_service(channel_service_server::ChannelServiceServer::new(
+                    fake.clone(),
+                ))
+                .add_service(destination_service_server::DestinationServiceServer::new(
+                    fake.clone(),
+                ))
                 .serve_with_incoming(TcpListenerStream::new(inner)),
         );
         fake
@@ -302,6 +308,33 @@ services! {
         start_show: StartShowRequest => StartShowResponse,
         stop_show: StopShowRequest => StopShowResponse,
         delete_show: DeleteShowRequest => DeleteShowResponse,
+        ;
+    }
+    channel_service_server::ChannelService {
+        list_channels: ListChannelsRequest => ListChannelsResponse,
+        get_channel: GetChannelRequest => GetChannelResponse,
+        create_channel: CreateChannelRequest => CreateChannelResponse,
+        update_channel: UpdateChannelRequest => UpdateChannelResponse,
+        delete_channel: DeleteChannelRequest => DeleteChannelResponse,
+        start_channel: StartChannelRequest => StartChannelResponse,
+        stop_channel: StopChannelRequest => StopChannelResponse,
+        force_channel: ForceChannelRequest => ForceChannelResponse,
+        rotate_channel_key: RotateChannelKeyRequest => RotateChannelKeyResponse,
+        kick_channel_publisher: KickChannelPublisherRequest => KickChannelPublisherResponse,
+        get_channel_address: GetChannelAddressRequest => GetChannelAddressResponse,
+        check_backup: CheckBackupRequest => CheckBackupResponse,
+        ;
+        stream drill_channel DrillChannelStream: DrillChannelRequest => DrillChannelResponse,
+    }
+    destination_service_server::DestinationService {
+        list_destinations: ListDestinationsRequest => ListDestinationsResponse,
+        get_destination: GetDestinationRequest => GetDestinationResponse,
+        create_destination: CreateDestinationRequest => CreateDestinationResponse,
+        update_destination: UpdateDestinationRequest => UpdateDestinationResponse,
+        enable_destination: EnableDestinationRequest => EnableDestinationResponse,
+        disable_destination: DisableDestinationRequest => DisableDestinationResponse,
+        delete_destination: DeleteDestinationRequest => DeleteDestinationResponse,
+        reveal_destination_key: RevealDestinationKeyRequest => RevealDestinationKeyResponse,
         ;
     }
     operator_service_server::OperatorService {

@@ -11,6 +11,8 @@ async fn the_help_has_every_command_and_every_exit_code() {
         "invite",
         "caller",
         "slot",
+        "channel",
+        "destination",
         "show",
         "operator",
         "backup",
@@ -62,6 +64,31 @@ async fn every_noun_has_its_verbs() {
         (
             "show",
             &["list", "create", "get", "update", "start", "stop", "delete"],
+        ),
+        (
+            "channel",
+            &[
+                "list",
+                "create",
+                "get",
+                "update",
+                "delete",
+                "start",
+                "stop",
+                "force",
+                "rotate-key",
+                "key",
+                "kick",
+                "url",
+                "check",
+                "drill",
+            ],
+        ),
+        (
+            "destination",
+            &[
+                "list", "add", "get", "update", "enable", "disable", "remove", "key",
+            ],
         ),
         ("operator", &["list", "add", "token", "revoke", "whoami"]),
     ] {
