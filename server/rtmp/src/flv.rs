@@ -1,6 +1,5 @@
 //! Media in RTMP messages: FLV tag bodies (Adobe FLV 10.1 §E.4) and the enhanced ones of E-RTMP v1.
 
-mod config;
 mod demux;
 mod mux;
 mod time;

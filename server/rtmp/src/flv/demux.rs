@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use booth_stream::{
-    AccessUnit, AudioConfig, MILLISECOND, MediaEvent, Track, VideoCodec, VideoConfig,
-};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use booth_stream::video::Pictures;
+use booth_stream::{AccessUnit, AudioConfig, MILLISECOND, MediaEvent, Track, VideoCodec};
+use bytes::{Buf, Bytes};
 
 use super::time::Times;
-use super::{AVC, CODED, CODED_WITHOUT_OFFSET, ENHANCED, HVC1, SEQUENCE_HEADER, config};
+use super::{AVC, CODED, CODED_WITHOUT_OFFSET, ENHANCED, HVC1, SEQUENCE_HEADER};
 
 /// Codec number that some encoders use for HEVC outside the standard, laid out as AVC is.
 const HEVC_UNOFFICIAL: u8 = 12;
@@ -23,16 +22,20 @@ const MP4A: &[u8; 4] = b"mp4a";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unusable(pub String);
 
-type Demuxed = Result<Option<MediaEvent>, Unusable>;
+type Demuxed = Result<Events, Unusable>;
+
+/// A config and the unit it holds from, or either.
+pub(crate) type Events = [Option<MediaEvent>; 2];
+
+const NOTHING: Events = [None, None];
 
 /// One publisher's messages, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Demuxer {
     times: Times,
-    video: Option<Arc<VideoConfig>>,
+    /// Made by the first sequence header; another codec makes it anew.
+    video: Option<(VideoCodec, Pictures)>,
     audio: Option<Arc<AudioConfig>>,
-    /// Bytes of the lengths before NAL units, as the encoder sends them; 0 before its sequence header.
-    length_size: usize,
     skipped: u64,
 }
 
@@ -45,12 +48,12 @@ impl Demuxer {
     /// The body of a video message.
     pub(crate) fn video(&mut self, timestamp: u32, mut body: Bytes) -> Demuxed {
         let Some(first) = body.first().copied() else {
-            return Ok(None);
+            return Ok(NOTHING);
         };
         body.advance(1);
         let frame = (first >> 4) & 7;
         if frame == COMMAND_FRAME {
-            return Ok(None);
+            return Ok(NOTHING);
         }
         let (codec, packet) = if first & ENHANCED == 0 {
             let codec = match first & 0x0F {
@@ -79,7 +82,7 @@ impl Demuxer {
             CODED_WITHOUT_OFFSET if enhanced => false,
             SEQUENCE_HEADER => !enhanced,
             // End of sequence, metadata, multitrack.
-            _ => return Ok(None),
+            _ => return Ok(NOTHING),
         };
         let offset = if offset {
             let Some(bytes) = take(&mut body, 3) else {
@@ -95,48 +98,56 @@ impl Demuxer {
         Ok(self.picture(codec, timestamp, offset, body))
     }
 
-    fn video_config(&mut self, codec: VideoCodec, record: &Bytes) -> Option<MediaEvent> {
-        let Some((config, length_size)) = config::video(codec, record) else {
-            // Some encoders send an empty one first.
-            return self.skip();
+    fn video_config(&mut self, codec: VideoCodec, record: &Bytes) -> Events {
+        let mut fresh = None;
+        let pictures = match &mut self.video {
+            Some((known, pictures)) if *known == codec => pictures,
+            _ => &mut fresh.insert((codec, Pictures::new(codec))).1,
         };
-        self.length_size = length_size;
-        if self.video.as_deref() == Some(&config) {
-            return None;
+        match pictures.record(record) {
+            Ok(config) => {
+                self.video = fresh.or(self.video.take());
+                [config.map(MediaEvent::Video), None]
+            }
+            Err(error) => {
+                // Some encoders send an empty one first.
+                tracing::debug!(%error, "a sequence header of video is not taken");
+                self.skip()
+            }
         }
-        let config = Arc::new(config);
-        self.video = Some(config.clone());
-        Some(MediaEvent::Video(config))
     }
 
-    fn picture(
-        &mut self,
-        codec: VideoCodec,
-        timestamp: u32,
-        offset: i64,
-        body: Bytes,
-    ) -> Option<MediaEvent> {
+    fn picture(&mut self, codec: VideoCodec, timestamp: u32, offset: i64, body: Bytes) -> Events {
         // Time goes on with units that are left out.
         let dts = self.times.next(Track::Video, timestamp);
-        if self.video.as_ref().map(|config| config.codec) != Some(codec) {
-            return self.skip();
-        }
-        let Some((data, key)) = nal_units(codec, self.length_size, body) else {
+        let Some((_, pictures)) = self.video.as_mut().filter(|(known, _)| *known == codec) else {
             return self.skip();
         };
-        Some(MediaEvent::Unit(AccessUnit {
+        let picture = match pictures.unit(body) {
+            Ok(Some(picture)) => picture,
+            Ok(None) => return NOTHING,
+            Err(error) => {
+                tracing::debug!(%error, "a picture is left out");
+                return self.skip();
+            }
+        };
+        let unit = AccessUnit {
             track: Track::Video,
             dts: dts * MILLISECOND,
             pts: (dts + offset.max(0)) * MILLISECOND,
-            key,
-            data,
-        }))
+            key: picture.key,
+            data: picture.data,
+        };
+        [
+            picture.config.map(MediaEvent::Video),
+            Some(MediaEvent::Unit(unit)),
+        ]
     }
 
     /// The body of an audio message.
     pub(crate) fn audio(&mut self, timestamp: u32, mut body: Bytes) -> Demuxed {
         let Some(first) = take(&mut body, 1).map(|b| b[0]) else {
-            return Ok(None);
+            return Ok(NOTHING);
         };
         let packet = match first >> 4 {
             AAC => take(&mut body, 1).map(|b| b[0]),
@@ -153,79 +164,49 @@ impl Demuxer {
         match packet {
             Some(SEQUENCE_HEADER) => Ok(self.audio_config(&body)),
             Some(CODED) => Ok(self.sound(timestamp, body)),
-            _ => Ok(None),
+            _ => Ok(NOTHING),
         }
     }
 
-    fn audio_config(&mut self, asc: &Bytes) -> Option<MediaEvent> {
-        let Some(config) = config::audio(asc) else {
-            return self.skip();
+    fn audio_config(&mut self, asc: &Bytes) -> Events {
+        let config = match AudioConfig::from_asc(asc) {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::debug!(%error, "a sequence header of audio is not taken");
+                return self.skip();
+            }
         };
         if self.audio.as_deref() == Some(&config) {
-            return None;
+            return NOTHING;
         }
         let config = Arc::new(config);
         self.audio = Some(config.clone());
-        Some(MediaEvent::Audio(config))
+        [Some(MediaEvent::Audio(config)), None]
     }
 
-    fn sound(&mut self, timestamp: u32, data: Bytes) -> Option<MediaEvent> {
+    fn sound(&mut self, timestamp: u32, data: Bytes) -> Events {
         let dts = self.times.next(Track::Audio, timestamp) * MILLISECOND;
         if self.audio.is_none() || data.is_empty() {
             return self.skip();
         }
-        Some(MediaEvent::Unit(AccessUnit {
+        let unit = AccessUnit {
             track: Track::Audio,
             dts,
             pts: dts,
             key: true,
             data,
-        }))
+        };
+        [None, Some(MediaEvent::Unit(unit))]
     }
 
-    fn skip(&mut self) -> Option<MediaEvent> {
+    fn skip(&mut self) -> Events {
         self.skipped += 1;
-        None
+        NOTHING
     }
 }
 
 fn take(body: &mut Bytes, n: usize) -> Option<Bytes> {
     (body.len() >= n).then(|| body.split_to(n))
-}
-
-/// The unit with 4-byte lengths, and whether it holds a picture that a decoder can start at; `None` if it is damaged.
-fn nal_units(codec: VideoCodec, length_size: usize, body: Bytes) -> Option<(Bytes, bool)> {
-    let mut rest = &body[..];
-    let mut key = false;
-    let mut long = BytesMut::new();
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let (length, behind) = rest.split_at_checked(length_size)?;
-        let length = length.iter().fold(0, |n, b| (n << 8) | usize::from(*b));
-        let (unit, behind) = behind.split_at_checked(length)?;
-        rest = behind;
-        // Empty ones are seen from some encoders; they mean nothing.
-        if let Some(first) = unit.first() {
-            key |= match codec {
-                VideoCodec::H264 => first & 0x1F == 5,
-                VideoCodec::H265 => (16..=21).contains(&((first >> 1) & 0x3F)),
-            };
-        }
-        if length_size != 4 {
-            long.put_u32(u32::try_from(length).ok()?);
-            long.put_slice(unit);
-        }
-    }
-    Some((
-        if length_size == 4 {
-            body
-        } else {
-            long.freeze()
-        },
-        key,
-    ))
 }
 
 fn video_name(codec: u8) -> String {

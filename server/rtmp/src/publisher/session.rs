@@ -24,7 +24,6 @@ const MESSAGE_MAX: usize = 64 << 10;
 const CHUNK_SIZE: u32 = 4096;
 /// After so many bytes of ours the peer is to say that it has them.
 const ACK_WINDOW: u32 = 2_500_000;
-const READ_SIZE: usize = 4 << 10;
 /// Looks after the socket's queue.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// One address out of several of a name.
@@ -185,7 +184,7 @@ impl Publisher {
                 self.heard()?;
                 flushed?;
                 // Answers to what was heard are small: they go with the next unit.
-                Ok(())
+                self.link.lost.clone().map_or(Ok(()), Err)
             }
             Err(_) => Err(PublishError::Stuck {
                 seconds: deadline.as_secs(),
@@ -306,7 +305,8 @@ struct Link {
     acked: u32,
     /// After so many bytes the peer wants to hear that we have them.
     window: u32,
-    broken: bool,
+    /// Nothing more comes; what came before is still to be parsed.
+    lost: Option<PublishError>,
 }
 
 impl Link {
@@ -320,7 +320,7 @@ impl Link {
             received: 0,
             acked: 0,
             window: ACK_WINDOW,
-            broken: false,
+            lost: None,
         }
     }
 
@@ -405,8 +405,12 @@ impl Link {
                     said => Ok(said),
                 };
             }
-            self.flush().await?;
-            self.receive().await?;
+            if self.out.is_empty() {
+                self.receive().await?;
+            } else {
+                // Reads too.
+                self.flush().await?;
+            }
         }
     }
 
@@ -445,12 +449,12 @@ impl Link {
     }
 
     fn poll_receive(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), PublishError>> {
-        self.input.reserve(READ_SIZE);
-        match self.socket.poll_read(cx, &mut self.input) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(0)) => {
-                Poll::Ready(Err(PublishError::Broken("closed by the peer".to_owned())))
-            }
+        if let Some(lost) = &self.lost {
+            return Poll::Ready(Err(lost.clone()));
+        }
+        let lost = match self.socket.poll_read(cx, &mut self.input) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(0)) => PublishError::Broken("closed by the peer".to_owned()),
             Poll::Ready(Ok(n)) => {
                 self.received = self
                     .received
@@ -460,35 +464,32 @@ impl Link {
                     let received = self.received.to_be_bytes();
                     self.writer.control(&mut self.out, ACK, &received);
                 }
-                Poll::Ready(Ok(()))
+                return Poll::Ready(Ok(()));
             }
-            Poll::Ready(Err(error)) => {
-                Poll::Ready(Err(PublishError::Broken(error.kind().to_string())))
-            }
-        }
+            Poll::Ready(Err(error)) => broken(error),
+        };
+        self.lost = Some(lost.clone());
+        Poll::Ready(Err(lost))
     }
 
     /// Writes what is to be written, and reads meanwhile: a peer that waits to be heard cannot block both.
     async fn flush(&mut self) -> Result<(), PublishError> {
         std::future::poll_fn(|cx| {
             loop {
-                if !self.broken
+                if self.lost.is_none()
                     && self.input.len() < MESSAGE_MAX
-                    && let Poll::Ready(read) = self.poll_receive(cx)
+                    && self.poll_receive(cx).is_ready()
                 {
-                    match read {
-                        Ok(()) => continue,
-                        Err(error) => {
-                            self.broken = true;
-                            return Poll::Ready(Err(error));
-                        }
-                    }
+                    continue;
                 }
                 if self.out.is_empty() {
                     return self.socket.poll_flush(cx).map_err(broken);
                 }
                 match self.socket.poll_write(cx, &mut self.out) {
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        let lost = self.lost.clone();
+                        return lost.map_or(Poll::Pending, |lost| Poll::Ready(Err(lost)));
+                    }
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(broken(error))),
                 }

@@ -193,10 +193,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         limits: &Limits,
     ) -> Ended {
         self.connection.trust(limits);
-        let ended = match self.media(stream, &mut publication, limits).await {
-            Ok(never) => match never {},
-            Err(ended) => ended,
-        };
+        let mut demuxer = Demuxer::default();
+        let media = self.media(stream, &mut demuxer, &mut publication, limits);
+        let Err(ended) = media.await;
+        if demuxer.skipped() > 0 {
+            tracing::info!(peer = %self.peer, units = demuxer.skipped(), "units without config, or damaged");
+        }
         let status = match &ended {
             Ended::Unpublished => Some(("status", "NetStream.Unpublish.Success")),
             Ended::Dismissed(_) | Ended::Idle => Some(("error", "NetConnection.Connect.Closed")),
@@ -216,6 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     async fn media<P: Publication>(
         &mut self,
         stream: u32,
+        demuxer: &mut Demuxer,
         publication: &mut P,
         limits: &Limits,
     ) -> Result<std::convert::Infallible, Ended> {
@@ -227,12 +230,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             .control(&mut connection.out, USER_CONTROL, &begin);
         let start = commands::status("status", "NetStream.Publish.Start", "publishing");
         connection.command(stream, &start);
-        let mut demuxer = Demuxer::default();
         loop {
             while let Some(message) = connection.message()? {
-                if let Some(event) = take(&message, stream, &mut demuxer, publication)? {
-                    publication.media(event);
-                }
+                take(&message, stream, demuxer, publication)?;
             }
             connection.flush().await?;
             tokio::select! {
@@ -247,36 +247,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 }
 
-/// What a publisher's message brings.
+/// Gives a publisher's message to where it goes.
 fn take<P: Publication>(
     message: &Message,
     stream: u32,
     demuxer: &mut Demuxer,
     publication: &mut P,
-) -> Result<Option<booth_stream::MediaEvent>, Ended> {
-    let unusable = |Unusable(what)| Ended::Unusable(what);
-    match message.kind {
-        VIDEO if message.stream == stream => demuxer
-            .video(message.timestamp, message.payload.clone())
-            .map_err(unusable),
-        AUDIO if message.stream == stream => demuxer
-            .audio(message.timestamp, message.payload.clone())
-            .map_err(unusable),
+) -> Result<(), Ended> {
+    let (timestamp, payload) = (message.timestamp, message.payload.clone());
+    let events = match message.kind {
+        VIDEO if message.stream == stream => demuxer.video(timestamp, payload),
+        AUDIO if message.stream == stream => demuxer.audio(timestamp, payload),
         DATA_AMF0 | DATA_AMF3 => {
             if let Some(name) = encoder(message) {
                 publication.encoder(&name);
             }
-            Ok(None)
+            return Ok(());
         }
-        _ => match command(message)? {
-            Some(values) => match values.first().and_then(Value::str) {
+        _ => {
+            let values = command(message)?.unwrap_or_default();
+            return match values.first().and_then(Value::str) {
                 Some("FCUnpublish" | "deleteStream" | "closeStream") => Err(Ended::Unpublished),
                 Some("publish") => Err(Ended::Damaged("a second publish".to_owned())),
-                _ => Ok(None),
-            },
-            None => Ok(None),
-        },
+                _ => Ok(()),
+            };
+        }
+    };
+    let events = events.map_err(|Unusable(what)| Ended::Unusable(what))?;
+    for event in events.into_iter().flatten() {
+        publication.media(event);
     }
+    Ok(())
 }
 
 /// The values of a command; `None` for other messages.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use booth_rtmp::publisher::{Deadlines, PublishError, Publisher, Target, tls_config};
-use booth_stream::MediaEvent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
@@ -196,10 +195,7 @@ async fn a_peer_that_stops_reading_is_found_stuck_within_ten_seconds() {
         Publisher::connect(&target, &Deadlines::default(), &tls_config(None).unwrap())
             .await
             .unwrap();
-    publisher
-        .send(&MediaEvent::Video(video_config(0)))
-        .await
-        .unwrap();
+    publisher.send(&small()).await.unwrap();
     let begin = Instant::now();
     let error = loop {
         // 2.5 Mb/s.
@@ -241,10 +237,7 @@ async fn a_stuck_peer_is_found_while_nothing_is_sent() {
     let mut publisher = Publisher::connect(&target, &deadlines, &tls_config(None).unwrap())
         .await
         .unwrap();
-    publisher
-        .send(&MediaEvent::Video(video_config(0)))
-        .await
-        .unwrap();
+    publisher.send(&small()).await.unwrap();
     // More than the buffers of both machines hold, or until it does not go on.
     for i in 0..200 {
         if publisher.send(&picture(i, 0, true, 100_000)).await.is_err() {

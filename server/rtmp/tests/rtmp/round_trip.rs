@@ -36,10 +36,7 @@ async fn units_arrive_byte_for_byte_at_their_times_from_zero() {
     let mut server = Server::plain().await;
     let mut publisher = connect(&server).await;
     let begin = 987_654_321;
-    let mut sent = vec![
-        MediaEvent::Video(video_config(0)),
-        MediaEvent::Audio(audio_config()),
-    ];
+    let mut sent = vec![small(), aac()];
     for i in 0..200 {
         // From less than a chunk to a large key frame.
         let size = if i % 50 == 0 { 300_000 } else { 1 + 97 * i };
@@ -73,7 +70,7 @@ async fn it_works_the_same_over_tls_with_a_certificate_of_ones_own() {
         .await
         .unwrap();
     let sent = [
-        MediaEvent::Video(video_config(0)),
+        small(),
         picture(0, 0, true, 200_000),
         picture(40, 0, false, 10),
     ];
@@ -129,15 +126,10 @@ async fn a_dismissed_publisher_is_told_why_even_when_it_sends_nothing() {
 async fn a_new_sequence_header_in_the_middle_comes_before_its_unit() {
     let mut server = Server::plain().await;
     let mut publisher = connect(&server).await;
-    let mut other = (*video_config(0)).clone();
-    let mut record = other.record.to_vec();
-    record[8] = 0x67;
-    record[9] = 9;
-    other.record = record.into();
     let sent = [
-        MediaEvent::Video(video_config(0)),
+        small(),
         picture(0, 0, true, 10),
-        MediaEvent::Video(std::sync::Arc::new(other)),
+        large(),
         picture(40, 0, true, 10),
     ];
     for event in &sent {
@@ -156,17 +148,11 @@ async fn a_session_that_panics_ends_alone() {
         unreachable!()
     };
     unit.data = bytes::Bytes::from_static(b"PANIC");
-    first
-        .send(&MediaEvent::Audio(audio_config()))
-        .await
-        .unwrap();
+    first.send(&aac()).await.unwrap();
     if first.send(&MediaEvent::Unit(unit)).await.is_ok() {
         first.failed().await;
     }
-    second
-        .send(&MediaEvent::Audio(audio_config()))
-        .await
-        .unwrap();
+    second.send(&aac()).await.unwrap();
     second.send(&sound(0)).await.unwrap();
     loop {
         if let Told::Media(MediaEvent::Unit(unit)) = server.next().await {
@@ -175,4 +161,44 @@ async fn a_session_that_panics_ends_alone() {
         }
     }
     assert_eq!(server.listener.open(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hevc_goes_in_enhanced_tags_with_and_without_offsets() {
+    let mut server = Server::plain().await;
+    let mut publisher = connect(&server).await;
+    let sent = [
+        hevc(),
+        slice(0, 0, true, 5000, 0x26),
+        slice(33, 67, false, 100, 0x02),
+        slice(67, 0, false, 100, 0x02),
+    ];
+    for event in &sent {
+        publisher.send(event).await.unwrap();
+    }
+    publisher.close().await;
+    assert_eq!(server.until_ended().await.0, sent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_sent_before_a_key_frame_and_nothing_without_its_config() {
+    let mut server = Server::plain().await;
+    let mut publisher = connect(&server).await;
+    for event in [
+        picture(0, 0, true, 9),
+        sound(0),
+        small(),
+        picture(40, 0, false, 9),
+        picture(80, 0, true, 9),
+        sound(81),
+        aac(),
+        // Before the first picture that was sent: there is no time for it.
+        sound(60),
+        sound(100),
+    ] {
+        publisher.send(&event).await.unwrap();
+    }
+    publisher.close().await;
+    let wanted = [small(), picture(80, 0, true, 9), aac(), sound(100)];
+    assert_eq!(server.until_ended().await.0, from_zero(&wanted, 80));
 }
