@@ -1,9 +1,8 @@
-//! Channels, their destinations, checked files and drills.
+//! Channels.
 
 use booth_proto::v1::{
-    Channel, ChannelMeters, ChannelSettings, CheckedFile, Destination, DestinationMeters,
-    DrillStep, FailoverPolicy, LiveFormat, Prepared, Publisher, VideoEncoder, channel,
-    channel_settings, destination, destination_settings, failover_policy, prepared,
+    Channel, ChannelMeters, ChannelSettings, Destination, FailoverPolicy, LiveFormat, Prepared,
+    Publisher, VideoEncoder, channel, channel_settings, destination, failover_policy, prepared,
 };
 use pbjson_types::Timestamp;
 
@@ -125,37 +124,9 @@ fn up_of(destinations: &[Destination]) -> Cell {
 /// How long ago by the server's time, or else when.
 fn since(at: Option<&Timestamp>, now_ms: Option<i64>) -> String {
     match (at, now_ms) {
-        (Some(at), Some(now_ms)) => span(now_ms.div_euclid(1_000) - at.seconds),
+        (Some(at), Some(now_ms)) => text::span(now_ms.div_euclid(1_000) - at.seconds),
         (at, _) => text::time(at),
     }
-}
-
-/// `3 d 4 h`, `5 h 12 m`, `12 m 30 s`, `8 s`.
-fn span(seconds: i64) -> String {
-    let seconds = seconds.max(0);
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} m {} s", seconds % 60),
-        (0, ..) => format!("{hours} h {minutes} m"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
-/// Length of a file or a loop: `01:02:03.5`.
-pub fn length(seconds: f64) -> String {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "a length in milliseconds fits"
-    )]
-    let ms = (seconds * 1_000.0).round() as i64;
-    let tenths = ms / 100 % 10;
-    format!("{}.{tenths}", text::clock(ms.div_euclid(1_000)))
-}
-
-/// A word of the server alone on a line.
-pub fn plain(text: &str) -> String {
-    text::scrub(text)
 }
 
 /// Everything about one channel but its destinations.
@@ -298,7 +269,7 @@ fn settings_of(
 fn prepared_of(prepared: &Prepared) -> Cell {
     match prepared::State::try_from(prepared.state) {
         Ok(prepared::State::Ready) if prepared.duration_s > 0.0 => Cell::toned(
-            format!("{} {}", length(prepared.duration_s), prepared.note),
+            format!("{} {}", text::length(prepared.duration_s), prepared.note),
             Tone::Good,
         ),
         Ok(prepared::State::Ready) => Cell::toned(format!("yes {}", prepared.note), Tone::Good),
@@ -341,222 +312,9 @@ fn policy_of(policy: &FailoverPolicy) -> Vec<(&'static str, Cell)> {
     .collect()
 }
 
-/// Destinations with what the meters say of them.
-pub fn destinations(destinations: &[Destination], meters: Option<&ChannelMeters>) -> Table {
-    let row = |to: &Destination| {
-        let figures = meters.iter().flat_map(|meters| &meters.destinations);
-        let figures = figures.into_iter().find(|figures| figures.name == to.name);
-        destination_row(to, figures)
-    };
-    Table {
-        headings: Destination::HEADINGS.to_vec(),
-        rows: destinations.iter().map(row).collect(),
-    }
-}
-
-fn destination_row(to: &Destination, figures: Option<&DestinationMeters>) -> Vec<Cell> {
-    let live = to.state == destination::State::Live as i32;
-    let rate = figures.filter(|_| live);
-    let retry = figures.map(|figures| figures.retry_in_s);
-    let retry = retry.filter(|_| to.state == destination::State::Retrying as i32);
-    let state = state_of(to);
-    let state = match retry {
-        Some(wait) if wait > 0.0 => {
-            Cell::toned(format!("{} in {wait:.0} s", state.text), state.tone)
-        }
-        _ => state,
-    };
-    vec![
-        Cell::new(last_part(&to.name)),
-        state,
-        Cell::new(
-            rate.map(|figures| format!("{:.0} kb/s", figures.rate_kbps))
-                .unwrap_or_default(),
-        ),
-        Cell::new(
-            figures
-                .map(|figures| figures.dropped_frames.to_string())
-                .unwrap_or_default(),
-        ),
-        Cell::new(
-            to.settings
-                .as_ref()
-                .and_then(|s| s.url.as_deref())
-                .unwrap_or_default(),
-        ),
-        Cell::toned(&to.last_error, Tone::Warning),
-    ]
-}
-
-fn state_of(to: &Destination) -> Cell {
-    use destination::State;
-    let state = State::try_from(to.state).ok();
-    let words = text::enum_text(state.map(|state| state.as_str_name()), "STATE_");
-    match state {
-        _ if !to.enabled => Cell::toned("disabled", Tone::Quiet),
-        Some(State::Live) => Cell::toned(words, Tone::Good),
-        Some(State::Retrying | State::Failed) => Cell::toned(words, Tone::Warning),
-        Some(State::Idle) => Cell::toned("idle", Tone::Quiet),
-        _ => Cell::new(words.to_lowercase()),
-    }
-}
-
-impl Row for Destination {
-    const HEADINGS: &'static [&'static str] = &[
-        "DESTINATION",
-        "STATE",
-        "BIT RATE",
-        "DROPPED",
-        "URL",
-        "LAST ERROR",
-    ];
-
-    fn row(&self) -> Vec<Cell> {
-        destination_row(self, None)
-    }
-
-    fn page(&self) -> Vec<(&'static str, Cell)> {
-        destination_page(self, None)
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-pub fn destination_page(
-    to: &Destination,
-    figures: Option<&DestinationMeters>,
-) -> Vec<(&'static str, Cell)> {
-    let mut page = vec![
-        ("Destination", Cell::new(&to.name)),
-        ("State", state_of(to)),
-        ("Since", Cell::new(text::time(to.state_time.as_ref()))),
-        ("Last error", Cell::toned(&to.last_error, Tone::Warning)),
-    ];
-    if let Some(figures) = figures {
-        page.extend([
-            (
-                "Bit rate",
-                Cell::new(format!("{:.0} kb/s", figures.rate_kbps)),
-            ),
-            (
-                "Dropped frames",
-                Cell::new(figures.dropped_frames.to_string()),
-            ),
-            ("Sent", Cell::new(text::bytes(figures.sent_bytes))),
-        ]);
-    }
-    if let Some(settings) = &to.settings {
-        let preset = settings
-            .preset
-            .and_then(|preset| destination_settings::Preset::try_from(preset).ok());
-        let preset = text::enum_text(preset.map(|preset| preset.as_str_name()), "PRESET_");
-        let key = match settings.has_key {
-            Some(true) => "set",
-            Some(false) => "none",
-            None => "",
-        };
-        let url = settings.url.as_deref().unwrap_or_default();
-        page.extend([
-            ("Preset", Cell::new(preset.to_lowercase().replace('_', "-"))),
-            ("URL", Cell::new(url)),
-            ("Key", Cell::new(key)),
-        ]);
-        if let Some(most) = settings.session_max_s.filter(|most| *most > 0) {
-            let every = format!("every {}", span(i64::from(most)));
-            page.push(("Reconnects", Cell::new(every)));
-        }
-        if url.starts_with("srt://") {
-            let latency = settings.latency_ms.unwrap_or_default();
-            page.extend([
-                ("Latency", Cell::new(format!("{latency} ms"))),
-                (
-                    "Stream id",
-                    Cell::new(settings.stream_id.as_deref().unwrap_or_default()),
-                ),
-            ]);
-        }
-    }
-    page.push(("Revision", Cell::new(to.revision.to_string())));
-    page
-}
-
-impl Row for CheckedFile {
-    const HEADINGS: &'static [&'static str] = &["FILE", "LENGTH", "VIDEO", "AUDIO", "CHANGES"];
-
-    fn row(&self) -> Vec<Cell> {
-        let changes = if self.changes.is_empty() {
-            Cell::toned("none, it is copied as it is", Tone::Good)
-        } else {
-            Cell::new(self.changes.join("; "))
-        };
-        let audio = if self.audio.is_empty() {
-            Cell::toned("none", Tone::Warning)
-        } else {
-            Cell::new(&self.audio)
-        };
-        vec![
-            Cell::new(&self.path),
-            Cell::new(length(self.duration_s)),
-            Cell::new(&self.video),
-            audio,
-            changes,
-        ]
-    }
-
-    fn page(&self) -> Vec<(&'static str, Cell)> {
-        ["File", "Length", "Video", "Audio", "Changes"]
-            .into_iter()
-            .zip(self.row())
-            .collect()
-    }
-
-    fn name(&self) -> &str {
-        &self.path
-    }
-}
-
-pub fn drill(steps: &[DrillStep]) -> Table {
-    let row = |step: &DrillStep| {
-        let result = if step.passed {
-            Cell::toned("ok", Tone::Good)
-        } else {
-            Cell::toned("FAILED", Tone::OnAir)
-        };
-        let ms = |value: u32| Cell::new(format!("{value} ms"));
-        vec![
-            Cell::new(&step.step),
-            result,
-            ms(step.reaction_ms),
-            ms(step.freeze_ms),
-            ms(step.timestamp_step_ms),
-            Cell::new(&step.text),
-        ]
-    };
-    Table {
-        headings: vec!["STEP", "RESULT", "REACTION", "FREEZE", "TIME STEP", "NOTE"],
-        rows: steps.iter().map(row).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_name_their_two_largest_units() {
-        for (seconds, text) in [
-            (-5, "0 s"),
-            (8, "8 s"),
-            (750, "12 m 30 s"),
-            (18_720, "5 h 12 m"),
-            (274_000, "3 d 4 h"),
-        ] {
-            assert_eq!(span(seconds), text);
-        }
-        assert_eq!(length(3_723.46), "01:02:03.4");
-    }
 
     #[test]
     fn what_is_wrong_comes_before_what_is_shown() {

@@ -2,6 +2,8 @@
 
 mod answers;
 pub mod channels;
+pub mod destinations;
+pub mod drills;
 pub mod rows;
 pub mod table;
 pub mod text;

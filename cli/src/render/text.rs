@@ -80,6 +80,29 @@ pub fn clock(seconds: i64) -> String {
     )
 }
 
+/// `3 d 4 h`, `5 h 12 m`, `12 m 30 s`, `8 s`.
+pub fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} m {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {minutes} m"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// Length of a file or a loop: `01:02:03.5`.
+pub fn length(seconds: f64) -> String {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a length in milliseconds fits"
+    )]
+    let ms = (seconds * 1_000.0).round() as i64;
+    let tenths = ms / 100 % 10;
+    format!("{}.{tenths}", clock(ms.div_euclid(1_000)))
+}
+
 /// Gregorian date of a day counted from 1970-01-01, by eras of 400 years that start in March.
 fn date(days: i64) -> (i64, i64, i64) {
     let shifted = days.saturating_add(719_468);
@@ -151,6 +174,20 @@ mod tests {
         assert_eq!(truncate("日本語", 5), "日本…");
         assert_eq!(truncate("日本語", 4), "日…");
         assert_eq!(truncate("abc", 0), "");
+    }
+
+    #[test]
+    fn spans_name_their_two_largest_units() {
+        for (seconds, text) in [
+            (-5, "0 s"),
+            (8, "8 s"),
+            (750, "12 m 30 s"),
+            (18_720, "5 h 12 m"),
+            (274_000, "3 d 4 h"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+        assert_eq!(length(3_723.46), "01:02:03.4");
     }
 
     #[test]

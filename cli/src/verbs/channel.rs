@@ -12,7 +12,7 @@ use crate::confirm::confirm;
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names;
-use crate::render::{View, channels};
+use crate::render::{View, channels, destinations, text};
 
 pub async fn run(ctx: &Ctx, command: ChannelCommand) -> Outcome {
     match command {
@@ -175,7 +175,7 @@ async fn get(ctx: &Ctx, name: String) -> Outcome {
         return Ok(());
     }
     ctx.out.line("")?;
-    let table = channels::destinations(&channel.destinations, meters);
+    let table = destinations::table(&channel.destinations, meters);
     ctx.out.view(&View::Table(table))
 }
 
@@ -292,6 +292,6 @@ async fn check(ctx: &Ctx, files: Vec<String>, channel: Option<&str>) -> Outcome 
     )?;
     ctx.out.answer(&checked)?;
     ctx.out
-        .say(&format!("{} in all", channels::length(checked.duration_s)));
+        .say(&format!("{} in all", text::length(checked.duration_s)));
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::client::LARGEST_ANSWER;
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names::last_part;
-use crate::render::{View, channels};
+use crate::render::{View, drills, text};
 
 /// No step takes as long: the longest waits for a live input to be stable.
 const SILENCE: Duration = Duration::from_secs(12 * 60);
@@ -55,12 +55,12 @@ pub async fn run(ctx: &Ctx, name: String) -> Outcome {
         }
     };
     match ctx.out.format {
-        Format::Table => ctx.out.view(&View::Table(channels::drill(&steps)))?,
+        Format::Table => ctx.out.view(&View::Table(drills::table(&steps)))?,
         Format::Json => ctx
             .out
             .json(&json!({ "steps": steps, "summary": summary }))?,
         Format::Name => {
-            let steps = steps.iter().map(|step| channels::plain(&step.step));
+            let steps = steps.iter().map(|step| text::scrub(&step.step));
             steps.into_iter().try_for_each(|step| ctx.out.line(&step))?;
         }
         Format::Ndjson => {}

@@ -12,7 +12,7 @@ use crate::confirm::confirm;
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names;
-use crate::render::{View, channels};
+use crate::render::{View, destinations};
 
 pub async fn run(ctx: &Ctx, command: DestinationCommand) -> Outcome {
     match command {
@@ -162,7 +162,7 @@ async fn list(ctx: &Ctx, parent: String) -> Outcome {
     let figures = figures::now(ctx).await?;
     let meters = figures.iter().flat_map(|figures| &figures.channels);
     let meters = meters.into_iter().find(|meters| meters.name == parent);
-    let table = channels::destinations(&list.destinations, meters);
+    let table = destinations::table(&list.destinations, meters);
     ctx.out.view(&View::Table(table))
 }
 
@@ -180,7 +180,7 @@ async fn get(ctx: &Ctx, name: String) -> Outcome {
     let channels = figures.iter().flat_map(|figures| &figures.channels);
     let mut meters = channels.flat_map(|channel| &channel.destinations);
     let meters = meters.find(|meters| meters.name == name);
-    let page = channels::destination_page(destination, meters);
+    let page = destinations::page(destination, meters);
     ctx.out.view(&View::Fields(page))
 }
 

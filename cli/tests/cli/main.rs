@@ -5,6 +5,7 @@
 
 mod backup;
 mod channel;
+mod channel_secrets;
 mod exits;
 mod fake;
 mod help;
@@ -12,6 +13,7 @@ mod output;
 mod pictures;
 mod retry;
 mod rpcs;
+mod rpcs_channel;
 mod run;
 mod siblings;
 mod wait;
