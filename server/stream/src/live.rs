@@ -128,6 +128,8 @@ pub(crate) struct LiveLine {
     last_pts: Nanos,
     /// Largest `pts` that was taken out.
     played: Nanos,
+    /// Pictures that are shown before this lead to a key frame that was entered at: what they refer to is not there.
+    lead: Nanos,
     /// Units are thrown away up to a key frame.
     cutting: bool,
     pub dropped: u64,
@@ -147,6 +149,7 @@ impl LiveLine {
             reorders: false,
             last_pts: Nanos::MIN,
             played: Nanos::MIN,
+            lead: Nanos::MIN,
             cutting: false,
             dropped: 0,
         }
@@ -207,6 +210,7 @@ impl LiveLine {
         self.offset = WindowMin::default();
         self.last_pts = Nanos::MIN;
         self.played = Nanos::MIN;
+        self.lead = Nanos::MIN;
         std::mem::take(&mut self.held)
     }
 
@@ -261,9 +265,14 @@ impl LiveLine {
             let cut = dts - (held.dts + self.frame.get());
             self.move_clocks(cut);
             dts -= cut;
+            self.lead = dts + reorder;
         }
         self.offset.add(now, now - dts);
         let pts = dts + reorder;
+        if pts < self.lead && !unit.key {
+            self.dropped += 1;
+            return Pushed::Video { key: false };
+        }
         self.reorders |= pts < self.last_pts;
         self.last_pts = pts;
         self.bytes += unit.data.len();
@@ -347,6 +356,33 @@ impl LiveLine {
         });
         self.last_pts -= cut;
         self.move_clocks(cut);
+        self.drop_leading(next);
+    }
+
+    /// Takes out the key frame at place `at`, to begin there.
+    pub fn enter(&mut self, at: usize) -> Option<Picture> {
+        for _ in 0..at {
+            self.pop_video();
+        }
+        let key = self.pop_video()?;
+        self.drop_leading(key.pts);
+        Some(key)
+    }
+
+    fn drop_leading(&mut self, key_pts: Nanos) {
+        self.lead = key_pts;
+        let (before, bytes) = (self.held.video.len(), &mut self.bytes);
+        let mut led = false;
+        self.held.video.retain(|picture| {
+            // Those that lead come right behind it.
+            led |= picture.pts > key_pts;
+            let stays = led || picture.pts >= key_pts;
+            if !stays {
+                *bytes = bytes.saturating_sub(picture.data.len());
+            }
+            stays
+        });
+        self.dropped += (before - self.held.video.len()) as u64;
     }
 
     /// What comes from now on is earlier on the line by `cut`.

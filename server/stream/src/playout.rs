@@ -405,7 +405,8 @@ impl Playout {
         if let Air::Loop(kind, cursor) = &self.air
             && cursor.broken()
         {
-            self.unreadable(*kind);
+            let (kind, tape) = (*kind, Arc::clone(&cursor.tape));
+            self.unreadable(kind, &tape);
         }
         if !matches!(self.air, Air::Live(_))
             && let Some(offset) = self.line.due_offset()

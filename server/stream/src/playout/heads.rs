@@ -10,6 +10,9 @@ use crate::{AudioConfig, MILLISECOND, Nanos, SECOND, VideoConfig};
 /// Least step of `dts`: containers count in milliseconds.
 const STEP_MIN: Nanos = MILLISECOND;
 
+/// What is kept for later sources; one that needs more is squeezed in each time.
+const REORDER_MAX: Nanos = 500 * MILLISECOND;
+
 #[derive(Default)]
 pub(super) struct VideoHead {
     pub config: Option<Arc<VideoConfig>>,
@@ -63,7 +66,7 @@ impl VideoHead {
     /// ahead of their showing as it needs.
     pub fn let_in(&mut self, reorder: Nanos) {
         self.squeeze = self.squeeze_for(reorder);
-        self.reorder = self.reorder.max(reorder);
+        self.reorder = self.reorder.max(reorder.min(REORDER_MAX));
     }
 
     /// With a deficit of n frames, n + 1 pictures share the time of one: then each is decoded before it is shown.
@@ -102,7 +105,7 @@ pub(super) struct AudioHead {
     /// Of the unit that went out last.
     pub last: Option<Nanos>,
     pub residue: VecDeque<Residue>,
-    /// The next unit is the first of another source.
+    /// The next unit does not follow one of its own source.
     pub joint: bool,
     /// The source sends no audio: it is not waited for.
     pub deaf: bool,
@@ -132,6 +135,6 @@ impl AudioHead {
         let length = samples * i128::from(SECOND) / i128::from(config.sample_rate.max(1));
         self.run = Some((start, frames + 1));
         self.end = Some(start + Nanos::try_from(length).unwrap_or(0));
-        self.joint = false;
+        self.joint = true;
     }
 }

@@ -64,7 +64,7 @@ impl Playout {
     /// one begins, what is nearest is best.
     fn hole(&self) -> Nanos {
         let frame = self.audio.frame();
-        if self.audio.joint || self.audio.deaf { frame / 2 } else { frame * 3 / 4 }
+        if self.audio.joint { frame / 2 } else { frame * 3 / 4 }
     }
 
     /// A silent frame and its config: the output's own if one can be made, otherwise the slate's.
@@ -159,10 +159,10 @@ impl Playout {
                 let next = cursor.audio()?;
                 let data = cursor.tape.source.read(next.index);
                 let config = Arc::clone(cursor.tape.source.audio());
-                let kind = *kind;
                 cursor.step_audio();
                 if data.is_none() {
-                    self.unreadable(kind);
+                    let (kind, tape) = (*kind, Arc::clone(&cursor.tape));
+                    self.unreadable(kind, &tape);
                 }
                 Some(Residue {
                     pts: next.pts,
@@ -194,7 +194,11 @@ impl Playout {
             }
             match &mut self.air {
                 Air::Off => return,
-                Air::Live(_) => drop(self.line.pop_audio()),
+                Air::Live(_) => {
+                    drop(self.line.pop_audio());
+                    // It does send audio, so that is waited for; late as it is, silence would always be ahead of it.
+                    self.audio.deaf = false;
+                }
                 Air::Tail(_, held, _) => drop(held.audio.pop_front()),
                 Air::Loop(_, cursor) => cursor.step_audio(),
             }

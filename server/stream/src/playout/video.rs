@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::tape::Cursor;
+use super::tape::{Cursor, Tape};
 use super::{Air, HELD_UP, Kind, LATE_KEY, Output, Playout, Shift};
 use crate::live::Picture;
 use crate::{
@@ -175,12 +175,12 @@ impl Playout {
             Air::Loop(kind, cursor) => {
                 let kind = *kind;
                 let Some(next) = cursor.video() else { return };
-                let reorder = cursor.tape.reorder;
+                let tape = Arc::clone(&cursor.tape);
                 let data = cursor.step_video();
-                let wanted = self.spread(next.dts, reorder);
+                let wanted = self.spread(next.dts, tape.reorder);
                 match data {
                     Some(data) => self.put_video(now, next.pts, wanted, next.key, data, out),
-                    None => self.unreadable(kind),
+                    None => self.unreadable(kind, &tape),
                 }
             }
         }
@@ -236,10 +236,7 @@ impl Playout {
 
     fn to_live(&mut self, now: Nanos, due: Nanos, at: usize, out: &mut Vec<Output>) {
         let before = self.begin_switch();
-        for _ in 0..at {
-            self.line.pop_video();
-        }
-        let Some(picture) = self.line.pop_video() else {
+        let Some(picture) = self.line.enter(at) else {
             return;
         };
         let reorder = picture.pts - picture.dts;
@@ -251,7 +248,7 @@ impl Playout {
         let pts = self.enter(now, due, reorder);
         let shift = Shift {
             pts: pts - picture.pts,
-            dts: pts - self.video.reorder - picture.dts,
+            dts: pts - self.video.reorder.max(reorder) - picture.dts,
         };
         self.video.frame = self.line.frame();
         self.leave_loop();
@@ -290,7 +287,7 @@ impl Playout {
         let data = cursor.step_video();
         self.air = Air::Loop(kind, cursor);
         let (Some(next), Some(data)) = (next, data) else {
-            self.unreadable(kind);
+            self.unreadable(kind, &tape);
             return;
         };
         self.put_config(tape.source.video(), out);
@@ -392,8 +389,8 @@ impl Playout {
         });
     }
 
-    pub(super) fn unreadable(&mut self, kind: Kind) {
-        if let Some(loaded) = self.loaded_mut(kind).filter(|loaded| loaded.readable) {
+    pub(super) fn unreadable(&mut self, kind: Kind, tape: &Arc<Tape>) {
+        if let Some(loaded) = self.loaded_mut(kind).filter(|loaded| loaded.readable && Arc::ptr_eq(&loaded.tape, tape)) {
             loaded.readable = false;
             self.unreadable = Some(kind.showing());
         }

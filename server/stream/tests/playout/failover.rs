@@ -17,7 +17,7 @@ pub fn backup(fps: u32) -> Option<Arc<dyn LoopSource>> {
     let pictures = Pictures {
         fps,
         gop: fps,
-        b: 0,
+        b: 0, open: false
     };
     Some(Arc::new(Loop::new(
         1,
@@ -33,7 +33,7 @@ pub fn slate(fps: u32) -> Option<Arc<dyn LoopSource>> {
     let pictures = Pictures {
         fps,
         gop: fps,
-        b: 0,
+        b: 0, open: false
     };
     Some(Arc::new(Loop::new(
         2,

@@ -372,6 +372,37 @@ fn reordered_pictures_that_miss_others_are_trimmed_from_the_end() {
 }
 
 #[test]
+fn pictures_that_lead_to_the_key_frame_of_an_open_gop_are_left_out() {
+    for b in [1, 2, 3] {
+        let mut sim = sim();
+        let mut publisher = Publisher::new(10, 30);
+        publisher.pictures.b = b;
+        publisher.pictures.open = true;
+        live_for(&mut sim, &publisher, 20);
+        sim.shows(Showing::Live);
+        assert_eq!(sim.playout.figures().dropped, u64::from(b));
+        sim.end();
+        sim.run(30 * SECOND);
+        sim.oracle.is_one_line(frame(30));
+        let gap = Nanos::from(b + 1) * frame(30) + 2 * MS;
+        assert!(sim.oracle.silence <= gap, "{} ms", sim.oracle.silence / MS);
+    }
+}
+
+#[test]
+fn audio_that_comes_later_than_the_delay_is_heard_late_and_in_step() {
+    for audio_late in [800 * MS, 950 * MS] {
+        let mut sim = sim();
+        let mut publisher = Publisher::new(10, 30);
+        publisher.audio_late = audio_late;
+        live_for(&mut sim, &publisher, 30);
+        sim.shows(Showing::Live);
+        sim.oracle.is_hitless(frame(30));
+        assert!(sim.oracle.silent <= 50, "{} silent frames", sim.oracle.silent);
+    }
+}
+
+#[test]
 fn events_without_a_publisher_and_orders_twice_change_nothing() {
     let mut sim = sim();
     for (at, event) in Publisher::new(10, 30).send(0, 10 * SECOND) {

@@ -17,7 +17,7 @@ fn looped(pictures: Pictures, count: i64, rate: u32) -> Arc<Loop> {
 fn a_thousand_passes_lose_and_gain_nothing() {
     // 1 s, and lengths that are no whole number of AAC frames or milliseconds.
     for (fps, count, b, rate) in [(30, 30, 0, 48_000), (25, 37, 0, 44_100), (30, 31, 2, 48_000), (24, 24, 3, 44_100), (30, 1, 0, 48_000)] {
-        let pictures = Pictures { fps, gop: fps, b };
+        let pictures = Pictures { fps, gop: fps, b, open: false };
         let tape = looped(pictures, count, rate);
         let duration = tape.duration();
         let mut sim = Sim::with_loops(Policy::default(), Some(tape), None);
@@ -49,7 +49,7 @@ fn a_backup_that_becomes_ready_follows_the_slate_and_another_one_follows_it() {
     sim.playout.set_loops(sim.now, backup(30), slate.clone());
     sim.run(4 * SECOND);
     sim.shows(Showing::Backup);
-    let pictures = Pictures { fps: 25, gop: 50, b: 2 };
+    let pictures = Pictures { fps: 25, gop: 50, b: 2, open: false };
     let other: Arc<dyn LoopSource> = Arc::new(Loop::new(3, 3, pictures, 250, &audio_config(44_100, 2)));
     sim.playout.set_loops(sim.now, Some(Arc::clone(&other)), slate.clone());
     sim.run(6 * SECOND);
@@ -78,7 +78,7 @@ fn a_loop_that_is_taken_away_plays_on_while_there_is_nothing_else() {
 
 #[test]
 fn a_backup_that_cannot_be_read_any_more_is_followed_by_the_slate() {
-    let tape = looped(Pictures { fps: 30, gop: 30, b: 0 }, 300, 48_000);
+    let tape = looped(Pictures { fps: 30, gop: 30, b: 0, open: false }, 300, 48_000);
     let source: Arc<dyn LoopSource> = Arc::clone(&tape) as _;
     let slate = slate(30);
     let mut sim = Sim::with_loops(Policy::default(), Some(source), slate.clone());
@@ -90,7 +90,7 @@ fn a_backup_that_cannot_be_read_any_more_is_followed_by_the_slate() {
     assert_eq!(sim.oracle.last_switch().cause, Cause::BackupChanged);
     sim.oracle.is_hitless(frame(30));
     // Set anew, it is tried again.
-    let again = looped(Pictures { fps: 30, gop: 30, b: 0 }, 300, 48_000);
+    let again = looped(Pictures { fps: 30, gop: 30, b: 0, open: false }, 300, 48_000);
     sim.playout.set_loops(sim.now, Some(again), slate);
     sim.run(12 * SECOND);
     sim.shows(Showing::Backup);
@@ -98,7 +98,7 @@ fn a_backup_that_cannot_be_read_any_more_is_followed_by_the_slate() {
 
 #[test]
 fn what_cannot_be_looped_is_not_taken() {
-    let empty = looped(Pictures { fps: 30, gop: 30, b: 0 }, 0, 48_000);
+    let empty = looped(Pictures { fps: 30, gop: 30, b: 0, open: false }, 0, 48_000);
     let mut sim = Sim::with_loops(Policy::default(), Some(empty), slate(30));
     sim.run(3 * SECOND);
     sim.shows(Showing::Slate);
@@ -109,7 +109,7 @@ fn reordered_loops_are_left_and_entered_where_no_picture_is_missing() {
     for b in [1, 2, 3] {
         for start in [BackupStart::Beginning, BackupStart::Resume, BackupStart::Running] {
             let policy = Policy { backup_start: start, stable_max: 0, ..Policy::default() };
-            let tape = looped(Pictures { fps: 30, gop: 30, b }, 300, 48_000);
+            let tape = looped(Pictures { fps: 30, gop: 30, b, open: false }, 300, 48_000);
             let mut sim = Sim::with_loops(policy, Some(tape), slate(30));
             for round in 0..8 {
                 let publisher = Publisher::new(10 + round, 30);

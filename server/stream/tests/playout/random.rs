@@ -63,7 +63,7 @@ fn play(script: &[(Event, Nanos)], coarse: bool) {
             Event::Publish { fps, gop, b, jitter, rate, base, jump, stall } => {
                 source += 1;
                 let mut publisher = Publisher::new(source, fps);
-                publisher.pictures = Pictures { fps, gop, b };
+                publisher.pictures = Pictures { fps, gop, b, open: false };
                 (publisher.jitter, publisher.base) = (jitter, base);
                 publisher.wrap = Some((1 << 32) * MS).filter(|wrap| base < *wrap);
                 publisher.audio = rate.map(|rate| audio_config(rate, 2));
@@ -84,7 +84,7 @@ fn play(script: &[(Event, Nanos)], coarse: bool) {
             Event::Backup(None) => backup = None,
             Event::Backup(Some((fps, b, count))) => {
                 source += 1;
-                let pictures = Pictures { fps, gop: fps, b };
+                let pictures = Pictures { fps, gop: fps, b, open: false };
                 // The oracle cannot tell passes apart that are shorter than a second.
                 let count = count + i64::from(fps);
                 backup = Some(Arc::new(Loop::new(source, source, pictures, count, &audio_config(48_000, 2))));
@@ -117,8 +117,13 @@ fn play(script: &[(Event, Nanos)], coarse: bool) {
     assert!(oracle.silence <= silence, "no picture for {} ms until {}", ms(oracle.silence), ms(oracle.silence_at));
 }
 
+/// `PROPTEST_CASES` for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_script_of_events_makes_one_stream(script in prop::collection::vec((events(), 0..12_000_i64), 1..25)) {

@@ -70,6 +70,8 @@ pub struct Pictures {
     pub gop: u32,
     /// Consecutive B-frames.
     pub b: u32,
+    /// Key frames are decoded before pictures that are shown before them, and refer to what was before.
+    pub open: bool,
 }
 
 impl Pictures {
@@ -85,6 +87,12 @@ impl Pictures {
     /// The same where there are `count` pictures in all.
     pub fn unit_of(self, n: i64, count: i64) -> (Nanos, Nanos, bool) {
         let (gop, b) = (i64::from(self.gop), i64::from(self.b));
+        if self.open {
+            let (mini, place) = (n / (b + 1), n % (b + 1));
+            let shown = mini * (b + 1) + if place == 0 { b } else { place - 1 };
+            let key = place == 0 && mini % (gop / (b + 1)).max(1) == 0;
+            return (self.frame(n), self.frame(shown + 1), key);
+        }
         let (start, at) = (n / gop * gop, n % gop);
         let gop = gop.min(count - start);
         // Shown order within a closed GOP: I, then mini-GOPs of b + 1 whose last is decoded first.
@@ -241,7 +249,7 @@ impl Publisher {
             pictures: Pictures {
                 fps,
                 gop: fps * 2,
-                b: 0,
+                b: 0, open: false
             },
             audio: Some(audio_config(48_000, 2)),
             video: true,
