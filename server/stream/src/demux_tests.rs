@@ -353,7 +353,7 @@ fn one_program_is_kept_among_several_sections_and_several_on_one_pid() {
     let mut muxer = Muxer::new(false);
     let (mut demuxer, mut out) = (Demuxer::new(), Vec::new());
     for n in 0..10u8 {
-        let mut data = table(PID_PAT, n * 2 & 15, &[(0, 1, [0, 1], networks)]);
+        let mut data = table(PID_PAT, (n * 2) & 15, &[(0, 1, [0, 1], networks)]);
         data.extend(table(PID_PAT, (n * 2 + 1) & 15, &[(0, 1, [1, 1], others)]));
         let both = [(2, 9, [0, 0], foreign), (2, 7, [0, 0], mine)];
         data.extend(table(0x50, n, &both));
