@@ -17,7 +17,8 @@ pub fn backup(fps: u32) -> Option<Arc<dyn LoopSource>> {
     let pictures = Pictures {
         fps,
         gop: fps,
-        b: 0, open: false
+        b: 0,
+        open: false,
     };
     Some(Arc::new(Loop::new(
         1,
@@ -33,7 +34,8 @@ pub fn slate(fps: u32) -> Option<Arc<dyn LoopSource>> {
     let pictures = Pictures {
         fps,
         gop: fps,
-        b: 0, open: false
+        b: 0,
+        open: false,
     };
     Some(Arc::new(Loop::new(
         2,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use booth_stream::{
-    Cause, Force, LiveState, MediaEvent, Nanos, Playout, Policy, SECOND, Showing, Track, VideoCodec, VideoConfig,
+    Cause, Force, LiveState, MediaEvent, Nanos, Playout, Policy, SECOND, Showing, Track,
+    VideoCodec, VideoConfig,
 };
 
 use crate::failover::{MS, backup, frame, live_for, sim, slate};
@@ -25,7 +26,11 @@ fn drifts(ppm: i64, hours: Nanos) {
         sim.go(minute * 60 * SECOND, &mut arrivals);
         let figures = sim.playout.figures();
         most = most.max(figures.held_bytes);
-        assert!((400 * MS..=800 * MS).contains(&figures.held), "{} ms held after {minute} min", figures.held / MS);
+        assert!(
+            (400 * MS..=800 * MS).contains(&figures.held),
+            "{} ms held after {minute} min",
+            figures.held / MS
+        );
     }
     assert_eq!(sim.playout.figures().late, 0);
     assert_eq!(sim.playout.figures().dropped, 0);
@@ -50,7 +55,10 @@ fn a_wrap_of_timestamps_is_not_seen() {
     for (base, wrap) in [
         (WRAP_32 - 12 * SECOND, WRAP_32),
         ((1 << 31) * MS - 12 * SECOND, (1 << 31) * MS),
-        ((1 << 33) * 100_000 / 9 - 12 * SECOND, (1 << 33) * 100_000 / 9),
+        (
+            (1 << 33) * 100_000 / 9 - 12 * SECOND,
+            (1 << 33) * 100_000 / 9,
+        ),
         (16_777_000 * MS, 1 << 60),
     ] {
         let mut sim = sim();
@@ -69,13 +77,24 @@ fn a_wrap_of_timestamps_is_not_seen() {
 #[test]
 fn timestamps_that_jump_are_brought_back_to_one_line() {
     for b in [0, 2] {
-        for by in [-3600 * SECOND, -15 * SECOND, -SECOND / 2, 5 * SECOND / 2, 3600 * SECOND, 1 << 50] {
+        for by in [
+            -3600 * SECOND,
+            -15 * SECOND,
+            -SECOND / 2,
+            5 * SECOND / 2,
+            3600 * SECOND,
+            1 << 50,
+        ] {
             let mut sim = sim();
             let mut publisher = Publisher::new(10, 30);
             publisher.pictures.b = b;
             publisher.base = 50_000 * SECOND;
             // There, back and there again.
-            publisher.jumps = vec![(12 * SECOND, by), (15 * SECOND, -by), (18 * SECOND + 13 * MS, by)];
+            publisher.jumps = vec![
+                (12 * SECOND, by),
+                (15 * SECOND, -by),
+                (18 * SECOND + 13 * MS, by),
+            ];
             live_for(&mut sim, &publisher, 22);
             sim.shows(Showing::Live);
             sim.end();
@@ -92,7 +111,12 @@ fn audio_alone_is_no_live_input() {
     let mut publisher = Publisher::new(10, 30);
     publisher.video = false;
     live_for(&mut sim, &publisher, 60);
-    assert_eq!(sim.playout.live_state(), LiveState::Lost { cause: Cause::LiveUnusable });
+    assert_eq!(
+        sim.playout.live_state(),
+        LiveState::Lost {
+            cause: Cause::LiveUnusable
+        }
+    );
     assert_eq!(sim.oracle.switches.len(), 1);
     assert!(sim.playout.figures().held_bytes < 16 * 50 * 15, "bounded");
     sim.oracle.is_hitless(frame(30));
@@ -110,7 +134,10 @@ fn video_alone_goes_out_with_silence() {
     let silent = sim.oracle.silent as i64;
     let live = sim.oracle.switches[2].at - sim.oracle.switches[1].at;
     let expected = live / audio_config(48_000, 2).frame();
-    assert!((silent - expected).abs() <= 2, "{silent} silent frames instead of {expected}");
+    assert!(
+        (silent - expected).abs() <= 2,
+        "{silent} silent frames instead of {expected}"
+    );
     assert_eq!(sim.playout.figures().silent, sim.oracle.silent);
     sim.oracle.is_hitless(frame(30));
 }
@@ -129,7 +156,11 @@ fn audio_that_stops_for_a_while_is_filled_and_taken_up_in_step() {
     sim.feed(26 * SECOND, arrivals);
     sim.shows(Showing::Live);
     let frames = 3 * SECOND / audio_config(48_000, 2).frame();
-    assert!((sim.oracle.silent as i64 - frames).abs() <= 2, "{} silent frames", sim.oracle.silent);
+    assert!(
+        (sim.oracle.silent as i64 - frames).abs() <= 2,
+        "{} silent frames",
+        sim.oracle.silent
+    );
     sim.oracle.is_hitless(frame(30));
 }
 
@@ -159,7 +190,11 @@ fn audio_that_comes_late_is_in_step_all_the_same() {
     sim.run(sim.now + 5 * SECOND);
     sim.shows(Showing::Backup);
     sim.oracle.is_hitless(frame(30));
-    assert!(sim.oracle.silent <= 20, "{} silent frames", sim.oracle.silent);
+    assert!(
+        sim.oracle.silent <= 20,
+        "{} silent frames",
+        sim.oracle.silent
+    );
 }
 
 #[test]
@@ -186,7 +221,10 @@ fn a_gop_of_a_minute_is_waited_for_and_then_taken() {
     live_for(&mut sim, &publisher, 70);
     sim.shows(Showing::Live);
     let back = sim.oracle.last_switch().at;
-    assert!((61 * SECOND..62 * SECOND).contains(&back), "the second key frame is at 61 s, taken at {back}");
+    assert!(
+        (61 * SECOND..62 * SECOND).contains(&back),
+        "the second key frame is at 61 s, taken at {back}"
+    );
     assert!(sim.playout.figures().held_bytes < 100 * 16);
     sim.oracle.is_hitless(frame(30));
 }
@@ -217,7 +255,11 @@ fn a_backlog_after_a_long_stall_is_dropped_and_live_comes_back() {
         ]
     );
     // Held as before: nothing of the backlog.
-    assert!(sim.playout.figures().held < 700 * MS, "{} ms", sim.playout.figures().held / MS);
+    assert!(
+        sim.playout.figures().held < 700 * MS,
+        "{} ms",
+        sim.playout.figures().held / MS
+    );
     sim.oracle.is_hitless(frame(30));
 }
 
@@ -232,27 +274,48 @@ fn a_source_that_sends_too_fast_is_cut_without_a_hole() {
     sim.shows(Showing::Live);
     let figures = sim.playout.figures();
     assert!(figures.dropped > 500, "{figures:?}");
-    assert!(figures.held <= 600 * MS + 6 * SECOND, "{} ms", figures.held / MS);
+    assert!(
+        figures.held <= 600 * MS + 6 * SECOND,
+        "{} ms",
+        figures.held / MS
+    );
     assert_eq!(sim.oracle.switches.len(), 2);
-    assert!(sim.oracle.pts_step <= frame(30) + 2 * MS, "{} ms", sim.oracle.pts_step / MS);
-    assert!(sim.oracle.silence <= 2 * frame(30) + 2 * MS, "{} ms", sim.oracle.silence / MS);
+    assert!(
+        sim.oracle.pts_step <= frame(30) + 2 * MS,
+        "{} ms",
+        sim.oracle.pts_step / MS
+    );
+    assert!(
+        sim.oracle.silence <= 2 * frame(30) + 2 * MS,
+        "{} ms",
+        sim.oracle.silence / MS
+    );
     sim.oracle.is_in_step();
 }
 
 #[test]
 fn a_cached_gop_at_the_start_does_not_stay_as_latency() {
     let mut sim = sim();
-    sim.set(Policy { force: Force::Live, ..Policy::default() });
+    sim.set(Policy {
+        force: Force::Live,
+        ..Policy::default()
+    });
     sim.run(SECOND);
     sim.begin(1);
     // The first 2 s come at once.
     let publisher = Publisher::new(10, 30);
-    let arrivals = publisher.send(SECOND - 2 * SECOND, 600 * SECOND).map(|(at, event)| (at.max(SECOND), event));
+    let arrivals = publisher
+        .send(SECOND - 2 * SECOND, 600 * SECOND)
+        .map(|(at, event)| (at.max(SECOND), event));
     let mut arrivals = Arrivals::new(arrivals);
     sim.go(5 * SECOND, &mut arrivals);
     sim.shows(Showing::Live);
     sim.go(590 * SECOND, &mut arrivals);
-    assert!(sim.playout.figures().held <= 650 * MS, "{} ms", sim.playout.figures().held / MS);
+    assert!(
+        sim.playout.figures().held <= 650 * MS,
+        "{} ms",
+        sim.playout.figures().held / MS
+    );
     sim.oracle.is_hitless(frame(30));
 }
 
@@ -280,7 +343,10 @@ fn the_delay_can_change_on_air() {
     let mut arrivals = Arrivals::new(Publisher::new(10, 30).send(SECOND, 1000 * SECOND));
     sim.go(20 * SECOND, &mut arrivals);
     for delay in [1500 * MS, 400 * MS] {
-        sim.set(Policy { delay, ..Policy::default() });
+        sim.set(Policy {
+            delay,
+            ..Policy::default()
+        });
         sim.go(sim.now + 300 * SECOND, &mut arrivals);
         let held = sim.playout.figures().held;
         assert!((held - delay).abs() <= 100 * MS, "{} ms", held / MS);
@@ -295,12 +361,20 @@ fn pictures_without_parameter_sets_are_unusable_until_they_come() {
     sim.run(SECOND);
     sim.begin(1);
     let publisher = Publisher::new(10, 30);
-    let no_config = |(at, event): &(Nanos, MediaEvent)| *at > 10 * SECOND || !matches!(event, MediaEvent::Video(_));
+    let no_config = |(at, event): &(Nanos, MediaEvent)| {
+        *at > 10 * SECOND || !matches!(event, MediaEvent::Video(_))
+    };
     let mut arrivals = Arrivals::new(publisher.send(SECOND, 40 * SECOND).filter(no_config));
     sim.go(9 * SECOND, &mut arrivals);
-    assert_eq!(sim.playout.live_state(), LiveState::Lost { cause: Cause::LiveUnusable });
+    assert_eq!(
+        sim.playout.live_state(),
+        LiveState::Lost {
+            cause: Cause::LiveUnusable
+        }
+    );
     assert_eq!(sim.oracle.switches.len(), 1);
-    sim.playout.live(sim.now, MediaEvent::Video(video_config(10, 30)));
+    sim.playout
+        .live(sim.now, MediaEvent::Video(video_config(10, 30)));
     sim.go(20 * SECOND, &mut arrivals);
     sim.shows(Showing::Live);
     sim.oracle.is_hitless(frame(30));
@@ -309,10 +383,22 @@ fn pictures_without_parameter_sets_are_unusable_until_they_come() {
 fn odd_configs() -> Vec<Arc<VideoConfig>> {
     let usual = VideoConfig::clone(&video_config(10, 30));
     vec![
-        Arc::new(VideoConfig { codec: VideoCodec::H265, ..usual.clone() }),
-        Arc::new(VideoConfig { bit_depth: 10, ..usual.clone() }),
-        Arc::new(VideoConfig { chroma_420: false, ..usual.clone() }),
-        Arc::new(VideoConfig { record: bytes::Bytes::new(), ..usual }),
+        Arc::new(VideoConfig {
+            codec: VideoCodec::H265,
+            ..usual.clone()
+        }),
+        Arc::new(VideoConfig {
+            bit_depth: 10,
+            ..usual.clone()
+        }),
+        Arc::new(VideoConfig {
+            chroma_420: false,
+            ..usual.clone()
+        }),
+        Arc::new(VideoConfig {
+            record: bytes::Bytes::new(),
+            ..usual
+        }),
     ]
 }
 
@@ -325,12 +411,18 @@ fn formats_that_destinations_refuse_do_not_go_to_air() {
         let mut arrivals = Arrivals::new(Publisher::new(10, 30).send(SECOND, 40 * SECOND));
         sim.go(12 * SECOND, &mut arrivals);
         sim.shows(Showing::Live);
-        sim.playout.live(sim.now, MediaEvent::Video(Arc::clone(&odd)));
+        sim.playout
+            .live(sim.now, MediaEvent::Video(Arc::clone(&odd)));
         sim.go(14 * SECOND, &mut arrivals);
         sim.shows(Showing::Backup);
-        assert_eq!(sim.oracle.last_switch().cause, Cause::LiveUnusable, "{odd:?}");
+        assert_eq!(
+            sim.oracle.last_switch().cause,
+            Cause::LiveUnusable,
+            "{odd:?}"
+        );
         // What was there before is taken again.
-        sim.playout.live(sim.now, MediaEvent::Video(video_config(10, 30)));
+        sim.playout
+            .live(sim.now, MediaEvent::Video(video_config(10, 30)));
         sim.go(30 * SECOND, &mut arrivals);
         sim.shows(Showing::Live);
         sim.oracle.is_hitless(frame(30));
@@ -339,15 +431,24 @@ fn formats_that_destinations_refuse_do_not_go_to_air() {
 
 #[test]
 fn every_format_goes_to_air_where_the_policy_says_so() {
-    let policy = Policy { any_format: true, ..Policy::default() };
-    let config = Arc::new(VideoConfig { codec: VideoCodec::H265, bit_depth: 10, ..VideoConfig::clone(&video_config(10, 30)) });
+    let policy = Policy {
+        any_format: true,
+        ..Policy::default()
+    };
+    let config = Arc::new(VideoConfig {
+        codec: VideoCodec::H265,
+        bit_depth: 10,
+        ..VideoConfig::clone(&video_config(10, 30))
+    });
     let mut sim = Sim::with_loops(policy, backup(30), slate(30));
     sim.run(SECOND);
     sim.begin(1);
-    let arrivals = Publisher::new(10, 30).send(SECOND, 10 * SECOND).map(move |(at, event)| match event {
-        MediaEvent::Video(_) => (at, MediaEvent::Video(Arc::clone(&config))),
-        event => (at, event),
-    });
+    let arrivals = Publisher::new(10, 30)
+        .send(SECOND, 10 * SECOND)
+        .map(move |(at, event)| match event {
+            MediaEvent::Video(_) => (at, MediaEvent::Video(Arc::clone(&config))),
+            event => (at, event),
+        });
     sim.feed(10 * SECOND, arrivals);
     sim.shows(Showing::Live);
     sim.oracle.is_hitless(frame(30));
@@ -362,7 +463,11 @@ fn reordered_pictures_that_miss_others_are_trimmed_from_the_end() {
         // The connection dies at every place of a mini-GOP.
         live_for(&mut sim, &publisher, 15);
         let more = 15 * SECOND + cut * frame(30);
-        let mut again = Arrivals::new(publisher.send(SECOND, more).skip_while(|(at, _)| *at < 16 * SECOND));
+        let mut again = Arrivals::new(
+            publisher
+                .send(SECOND, more)
+                .skip_while(|(at, _)| *at < 16 * SECOND),
+        );
         sim.go(16 * SECOND + cut * frame(30), &mut again);
         sim.end();
         sim.run(20 * SECOND);
@@ -398,7 +503,11 @@ fn audio_that_comes_later_than_the_delay_is_heard_late_and_in_step() {
         live_for(&mut sim, &publisher, 30);
         sim.shows(Showing::Live);
         sim.oracle.is_hitless(frame(30));
-        assert!(sim.oracle.silent <= 50, "{} silent frames", sim.oracle.silent);
+        assert!(
+            sim.oracle.silent <= 50,
+            "{} silent frames",
+            sim.oracle.silent
+        );
     }
 }
 

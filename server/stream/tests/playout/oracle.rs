@@ -179,7 +179,10 @@ impl Oracle {
         assert_eq!(unit.pts, unit.dts);
         assert!(unit.dts >= 0, "before the beginning: {unit:?}");
         if let Some(end) = self.last_audio {
-            assert!(unit.pts > end - self.audio_frame, "audio goes back at {now}");
+            assert!(
+                unit.pts > end - self.audio_frame,
+                "audio goes back at {now}"
+            );
             self.audio_hole = self.audio_hole.max(unit.pts - end);
             self.audio_overlap = self.audio_overlap.max(end - unit.pts);
         }
@@ -247,7 +250,10 @@ impl Oracle {
     pub fn is_one_line(&mut self, frame: Nanos) {
         self.finish();
         let (step, at) = (self.pts_step / 1000, self.pts_step_at / 1_000_000);
-        assert!(self.pts_step <= frame + ROUNDING, "pictures are {step} us apart at {at} ms");
+        assert!(
+            self.pts_step <= frame + ROUNDING,
+            "pictures are {step} us apart at {at} ms"
+        );
         self.is_in_step();
     }
 

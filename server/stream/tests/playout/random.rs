@@ -11,10 +11,23 @@ use crate::sources::{Loop, Pictures, Publisher, audio_config};
 
 #[derive(Debug, Clone)]
 enum Event {
-    Publish { fps: u32, gop: u32, b: u32, jitter: Nanos, rate: Option<u32>, base: Nanos, jump: Nanos, stall: Nanos },
+    Publish {
+        fps: u32,
+        gop: u32,
+        b: u32,
+        jitter: Nanos,
+        rate: Option<u32>,
+        base: Nanos,
+        jump: Nanos,
+        stall: Nanos,
+    },
     End,
     Force(Force),
-    Delays { delay: Nanos, lost: Nanos, stable: Nanos },
+    Delays {
+        delay: Nanos,
+        lost: Nanos,
+        stable: Nanos,
+    },
     Start(BackupStart),
     Backup(Option<(u32, u32, i64)>),
     Frozen(bool),
@@ -29,7 +42,12 @@ fn events() -> impl Strategy<Value = Event> {
         0..4_u32,
         prop::sample::select(vec![0, 5 * MS, 80 * MS]),
         prop::sample::select(vec![None, Some(48_000), Some(44_100), Some(22_050)]),
-        prop::sample::select(vec![0, 16_777_000 * MS, (1 << 32) * MS - 4 * SECOND, 1 << 50]),
+        prop::sample::select(vec![
+            0,
+            16_777_000 * MS,
+            (1 << 32) * MS - 4 * SECOND,
+            1 << 50,
+        ]),
         prop::sample::select(vec![0, 0, -SECOND, 3 * SECOND, 1 << 45]),
         prop::sample::select(vec![0, 0, 150 * MS, 2 * SECOND]),
     );
@@ -51,19 +69,39 @@ fn events() -> impl Strategy<Value = Event> {
 }
 
 fn play(script: &[(Event, Nanos)], coarse: bool) {
-    let mut policy = Policy { stable: SECOND, stable_max: 4 * SECOND, frozen: SECOND, ..Policy::default() };
+    let mut policy = Policy {
+        stable: SECOND,
+        stable_max: 4 * SECOND,
+        frozen: SECOND,
+        ..Policy::default()
+    };
     let slate = slate(30);
     let mut backup: Option<Arc<dyn LoopSource>> = None;
     let mut sim = Sim::with_loops(policy, None, slate.clone());
     let mut arrivals = Arrivals::new(std::iter::empty());
-    let (mut source, mut hole, mut slowest, mut jitter_most, mut short) = (10, 0, SECOND / 30, 0, false);
+    let (mut source, mut hole, mut slowest, mut jitter_most, mut short) =
+        (10, 0, SECOND / 30, 0, false);
     let mut least = policy.delay;
     for (event, wait) in script {
         match event.clone() {
-            Event::Publish { fps, gop, b, jitter, rate, base, jump, stall } => {
+            Event::Publish {
+                fps,
+                gop,
+                b,
+                jitter,
+                rate,
+                base,
+                jump,
+                stall,
+            } => {
                 source += 1;
                 let mut publisher = Publisher::new(source, fps);
-                publisher.pictures = Pictures { fps, gop, b, open: false };
+                publisher.pictures = Pictures {
+                    fps,
+                    gop,
+                    b,
+                    open: false,
+                };
                 (publisher.jitter, publisher.base) = (jitter, base);
                 publisher.wrap = Some((1 << 32) * MS).filter(|wrap| base < *wrap);
                 publisher.audio = rate.map(|rate| audio_config(rate, 2));
@@ -79,21 +117,37 @@ fn play(script: &[(Event, Nanos)], coarse: bool) {
                 arrivals = Arrivals::new(std::iter::empty());
             }
             Event::Force(force) => policy.force = force,
-            Event::Delays { delay, lost, stable } => (policy.delay, policy.lost, policy.stable) = (delay, lost, stable),
+            Event::Delays {
+                delay,
+                lost,
+                stable,
+            } => (policy.delay, policy.lost, policy.stable) = (delay, lost, stable),
             Event::Start(start) => policy.backup_start = start,
             Event::Backup(None) => backup = None,
             Event::Backup(Some((fps, b, count))) => {
                 source += 1;
-                let pictures = Pictures { fps, gop: fps, b, open: false };
+                let pictures = Pictures {
+                    fps,
+                    gop: fps,
+                    b,
+                    open: false,
+                };
                 // The oracle cannot tell passes apart that are shorter than a second.
                 let count = count + i64::from(fps);
-                backup = Some(Arc::new(Loop::new(source, source, pictures, count, &audio_config(48_000, 2))));
+                backup = Some(Arc::new(Loop::new(
+                    source,
+                    source,
+                    pictures,
+                    count,
+                    &audio_config(48_000, 2),
+                )));
                 slowest = slowest.max(SECOND / Nanos::from(fps));
             }
             Event::Frozen(frozen) => sim.playout.verdict(sim.now, Verdict::Frozen(frozen)),
             Event::Nothing => {}
         }
-        sim.playout.set_loops(sim.now, backup.clone(), slate.clone());
+        sim.playout
+            .set_loops(sim.now, backup.clone(), slate.clone());
         sim.set(policy);
         // A change of the delay takes its time, so what was set before still counts.
         least = least.min(policy.delay);
@@ -105,7 +159,10 @@ fn play(script: &[(Event, Nanos)], coarse: bool) {
         }
         sim.go(until, &mut arrivals);
         let figures = sim.playout.figures();
-        assert!(figures.held <= 20 * SECOND && figures.held_bytes < 20 * 150 * 16, "{figures:?}");
+        assert!(
+            figures.held <= 20 * SECOND && figures.held_bytes < 20 * 150 * 16,
+            "{figures:?}"
+        );
     }
     sim.end();
     sim.run(sim.now + 5 * SECOND);
@@ -114,12 +171,20 @@ fn play(script: &[(Event, Nanos)], coarse: bool) {
     // Without enough delay pictures that others were to be shown before are out when those turn out to be lost.
     oracle.is_one_line(if short { 4 * slowest } else { slowest } + 25 * MS);
     let silence = hole + 3 * slowest + jitter_most + if coarse { 90 * MS } else { 0 };
-    assert!(oracle.silence <= silence, "no picture for {} ms until {}", ms(oracle.silence), ms(oracle.silence_at));
+    assert!(
+        oracle.silence <= silence,
+        "no picture for {} ms until {}",
+        ms(oracle.silence),
+        ms(oracle.silence_at)
+    );
 }
 
 /// `PROPTEST_CASES` for more.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(60)
 }
 
 proptest! {

@@ -249,7 +249,8 @@ impl Publisher {
             pictures: Pictures {
                 fps,
                 gop: fps * 2,
-                b: 0, open: false
+                b: 0,
+                open: false,
             },
             audio: Some(audio_config(48_000, 2)),
             video: true,
