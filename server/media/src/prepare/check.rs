@@ -127,7 +127,10 @@ mod tests {
     fn a_format_is_read_as_it_is_written() {
         assert_eq!("1280x720@30".parse(), Ok(CheckFormat::default()));
         let encode: CheckFormat = "640x360@25/encode".parse().unwrap();
-        assert_eq!((encode.width, encode.height, encode.fps, encode.copy), (640, 360, 25, false));
+        assert_eq!(
+            (encode.width, encode.height, encode.fps, encode.copy),
+            (640, 360, 25, false)
+        );
         for wrong in ["", "1280x720", "1280@30", "axb@c", "1280x720@30/copy"] {
             assert!(wrong.parse::<CheckFormat>().is_err(), "{wrong}");
         }

@@ -1,6 +1,6 @@
 //! Decoders' configurations out of GStreamer's caps.
 
-use booth_stream::{AudioConfig, VideoConfig, VideoCodec};
+use booth_stream::{AudioConfig, VideoCodec, VideoConfig};
 use bytes::Bytes;
 
 /// Of H.264 with length-prefixed units.
@@ -20,10 +20,12 @@ pub fn video(caps: &gst::CapsRef) -> Result<VideoConfig, &'static str> {
             .and_then(|value| u32::try_from(value).ok())
     };
     let (width, height) = number("width").zip(number("height")).ok_or("no size")?;
-    let fps_milli = structure.get::<gst::Fraction>("framerate").map_or(0, |rate| {
-        let milli = i64::from(rate.numer()) * 1000 / i64::from(rate.denom().max(1));
-        u32::try_from(milli).unwrap_or(0)
-    });
+    let fps_milli = structure
+        .get::<gst::Fraction>("framerate")
+        .map_or(0, |rate| {
+            let milli = i64::from(rate.numer()) * 1000 / i64::from(rate.denom().max(1));
+            u32::try_from(milli).unwrap_or(0)
+        });
     let (profile, level) = (record[1], record[3]);
     Ok(VideoConfig {
         codec: VideoCodec::H264,
@@ -33,8 +35,12 @@ pub fn video(caps: &gst::CapsRef) -> Result<VideoConfig, &'static str> {
         profile,
         level,
         fps_milli,
-        bit_depth: structure.get::<u32>("bit-depth-luma").map_or(8, |depth| depth as u8),
-        chroma_420: structure.get::<&str>("chroma-format").map_or(true, |chroma| chroma == "4:2:0"),
+        bit_depth: structure
+            .get::<u32>("bit-depth-luma")
+            .map_or(8, |depth| depth as u8),
+        chroma_420: structure
+            .get::<&str>("chroma-format")
+            .map_or(true, |chroma| chroma == "4:2:0"),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use booth_mix::RATE;
-use booth_stream::{AccessUnit, MILLISECOND, Nanos, SECOND, Track};
+use booth_stream::{AccessUnit, MILLISECOND, Nanos, Track};
 use bytes::Bytes;
 
 use super::config;
@@ -59,13 +59,19 @@ impl CopySource {
     }
 
     /// The next picture's unit; sound goes straight into the loop.
-    pub fn next(&mut self, cancelled: &dyn Fn() -> bool, weave: &mut Weave) -> Result<Option<AccessUnit>, PrepareError> {
+    pub fn next(
+        &mut self,
+        cancelled: &dyn Fn() -> bool,
+        weave: &mut Weave,
+    ) -> Result<Option<AccessUnit>, PrepareError> {
         loop {
             if let Some(unit) = self.ready.pop_front() {
                 return Ok(Some(unit));
             }
             match self.demux.next(cancelled) {
-                Next::Packet(packet) if packet.track == Track::Video => self.picture(packet, weave)?,
+                Next::Packet(packet) if packet.track == Track::Video => {
+                    self.picture(packet, weave)?
+                }
                 Next::Packet(packet) => {
                     if let Some(sound) = &mut self.sound {
                         sound.packet(packet, weave)?;
@@ -133,12 +139,19 @@ impl CopySource {
     /// The sound up to the end of the pictures.
     pub fn finish(mut self, weave: &mut Weave) -> Result<(), PrepareError> {
         let rate = u64::from(self.fps);
-        let (base, end) = (time_of(self.base, rate), time_of(self.base + self.pictures, rate));
+        let (base, end) = (
+            time_of(self.base, rate),
+            time_of(self.base + self.pictures, rate),
+        );
         match (&mut self.sound, self.origin) {
             (Some(sound), Some(origin)) => {
                 sound.place(origin, base, Some(end), weave)?;
-                if end - base - sound.end > SECOND / 40 {
-                    return Err(PrepareError::NotCopyable(Track::Audio, "it is shorter than the pictures"));
+                // Half a frame is made up for at the seam, by taking the frames that are nearest.
+                if end - base - sound.end > time_of(AAC_FRAME / 2, RATE as u64) + MILLISECOND {
+                    return Err(PrepareError::NotCopyable(
+                        Track::Audio,
+                        "it is shorter than the pictures",
+                    ));
                 }
                 Ok(())
             }
@@ -175,14 +188,25 @@ impl Sound {
         let (Some(pts), Ok(map)) = (packet.pts, packet.buffer.map_readable()) else {
             return refuse("a frame has no time");
         };
-        self.waiting.push_back((pts, Bytes::copy_from_slice(map.as_slice())));
+        self.waiting
+            .push_back((pts, Bytes::copy_from_slice(map.as_slice())));
         Ok(())
     }
 
     /// Hands on what belongs to the pictures so far; with `end`, what comes after it is left out.
-    fn place(&mut self, origin: Nanos, base: Nanos, end: Option<Nanos>, weave: &mut Weave) -> Result<(), PrepareError> {
+    fn place(
+        &mut self,
+        origin: Nanos,
+        base: Nanos,
+        end: Option<Nanos>,
+        weave: &mut Weave,
+    ) -> Result<(), PrepareError> {
         // The last ones wait for the end of the pictures to be known.
-        let keep = if end.is_some() { 0 } else { RATE / AAC_FRAME as usize };
+        let keep = if end.is_some() {
+            0
+        } else {
+            RATE / AAC_FRAME as usize
+        };
         while self.waiting.len() > keep
             && let Some((pts, data)) = self.waiting.pop_front()
         {
@@ -192,7 +216,10 @@ impl Sound {
                 // Priming, and what is heard before the first picture.
                 None if at < -MILLISECOND => continue,
                 None if at > time_of(AAC_FRAME, RATE as u64) => {
-                    return Err(PrepareError::NotCopyable(Track::Audio, "it begins later than the pictures"));
+                    return Err(PrepareError::NotCopyable(
+                        Track::Audio,
+                        "it begins later than the pictures",
+                    ));
                 }
                 None => *self.first.insert(at.max(0)),
             };
@@ -239,7 +266,9 @@ mod tests {
 
     #[test]
     fn an_idr_is_found_behind_other_nal_units_and_damage_is_not_one() {
-        let nal = |kind: u8, length: u32| [&length.to_be_bytes()[..], &vec![kind; length as usize]].concat();
+        let nal = |kind: u8, length: u32| {
+            [&length.to_be_bytes()[..], &vec![kind; length as usize]].concat()
+        };
         assert!(has_idr(&[nal(6, 3), nal(0x65, 9)].concat()));
         assert!(!has_idr(&[nal(6, 3), nal(0x41, 9)].concat()));
         assert!(!has_idr(&[0, 0, 0, 200, 0x41, 1]));

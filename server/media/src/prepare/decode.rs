@@ -14,7 +14,7 @@ use booth_stream::Nanos;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
-use super::demux::{outcome, running};
+use super::demux::{Times, outcome};
 use super::error::{FileProblem, PrepareError};
 use crate::error::MediaError;
 use crate::output::{audio_caps, make};
@@ -61,6 +61,7 @@ impl Decode {
         source.link(&decoder)?;
         let damage = Arc::new(Mutex::new(0));
         forgive(&decoder);
+        let times = Times::watch(&decoder);
         let (sender, raw) = sync_channel(QUEUE);
         let (video, audio) = (AtomicBool::new(false), AtomicBool::new(false));
         let weak = pipeline.downgrade();
@@ -81,9 +82,9 @@ impl Decode {
             let plugged = if let Some((format, interlaced)) = pictures
                 && !video.swap(true, Ordering::Relaxed)
             {
-                video_branch(&pipeline, pad, format, *interlaced, &sender)
+                video_branch(&pipeline, pad, format, *interlaced, &sender, &times)
             } else if name.starts_with("audio/") && !audio.swap(true, Ordering::Relaxed) {
-                audio_branch(&pipeline, pad, &sender)
+                audio_branch(&pipeline, pad, &sender, &times)
             } else {
                 waste(&pipeline, pad)
             };
@@ -143,7 +144,9 @@ impl Drop for Decode {
 /// Pictures are not decoded: they go by as they are.
 fn leave_pictures(decoder: &gst::Element) {
     decoder.connect("autoplug-continue", false, |values| {
-        let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
+        let caps = values
+            .get(2)
+            .and_then(|value| value.get::<gst::Caps>().ok());
         let picture = caps
             .as_ref()
             .and_then(|caps| caps.structure(0))
@@ -187,11 +190,16 @@ fn video_branch(
     format: &Format,
     interlaced: bool,
     raw: &SyncSender<Raw>,
+    times: &Times,
 ) -> Result<(), MediaError> {
     let mut chain = Vec::new();
     if interlaced {
         chain.push(make("videoconvert")?.build()?);
-        chain.push(make("deinterlace")?.property_from_str("mode", "auto").build()?);
+        chain.push(
+            make("deinterlace")?
+                .property_from_str("mode", "auto")
+                .build()?,
+        );
     }
     let colours = gst::Caps::builder("video/x-raw")
         .field("format", "I420")
@@ -201,12 +209,16 @@ fn video_branch(
         make("videoconvert")?.build()?,
         make("capsfilter")?.property("caps", colours).build()?,
         // By the file's tag: telephones film upright.
-        make("videoflip")?.property_from_str("video-direction", "auto").build()?,
+        make("videoflip")?
+            .property_from_str("video-direction", "auto")
+            .build()?,
         make("videoscale")?.property("add-borders", true).build()?,
     ]);
     let to = raw.clone();
-    let sink = sink(&format.input_caps()?, move |at, duration, sample| {
-        let picture = sample.buffer_owned().map(|buffer| Raw::Picture(at, duration, Frame(buffer)));
+    let sink = sink(&format.input_caps()?, times, move |at, duration, sample| {
+        let picture = sample
+            .buffer_owned()
+            .map(|buffer| Raw::Picture(at, duration, Frame(buffer)));
         picture.is_none_or(|picture| to.send(picture).is_ok())
     });
     attach(pipeline, pad, chain, sink)
@@ -216,13 +228,14 @@ fn audio_branch(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     raw: &SyncSender<Raw>,
+    times: &Times,
 ) -> Result<(), MediaError> {
     let chain = vec![
         make("audioconvert")?.build()?,
         make("audioresample")?.build()?,
     ];
     let to = raw.clone();
-    let sink = sink(&audio_caps(), move |at, _, sample| {
+    let sink = sink(&audio_caps(), times, move |at, _, sample| {
         let samples = sample.buffer().and_then(crate::input::samples);
         samples.is_none_or(|samples| to.send(Raw::Sound(at, samples)).is_ok())
     });
@@ -232,8 +245,10 @@ fn audio_branch(
 /// Hands samples on with their time; `false` from it ends the stream.
 fn sink(
     caps: &gst::Caps,
+    times: &Times,
     hand_on: impl Fn(Nanos, Option<Nanos>, &gst::Sample) -> bool + Send + 'static,
 ) -> AppSink {
+    let times = times.clone();
     let sink = AppSink::builder()
         .caps(caps)
         .sync(false)
@@ -250,10 +265,12 @@ fn sink(
                 let Some((segment, buffer)) = segment.zip(sample.buffer()) else {
                     return Ok(gst::FlowSuccess::Ok);
                 };
-                let Some(at) = running(segment, buffer.pts()) else {
+                let Some(at) = times.read(segment, buffer.pts()) else {
                     return Ok(gst::FlowSuccess::Ok);
                 };
-                let duration = buffer.duration().and_then(|d| i64::try_from(d.nseconds()).ok());
+                let duration = buffer
+                    .duration()
+                    .and_then(|d| i64::try_from(d.nseconds()).ok());
                 if hand_on(at, duration, &sample) {
                     Ok(gst::FlowSuccess::Ok)
                 } else {
@@ -272,7 +289,14 @@ fn attach(
     sink: AppSink,
 ) -> Result<(), MediaError> {
     // Threads of their own for decoding and for scaling.
-    chain.insert(0, make("queue")?.property("max-size-buffers", 4u32).property("max-size-bytes", 0u32).property("max-size-time", 0u64).build()?);
+    chain.insert(
+        0,
+        make("queue")?
+            .property("max-size-buffers", 4u32)
+            .property("max-size-bytes", 0u32)
+            .property("max-size-time", 0u64)
+            .build()?,
+    );
     chain.push(sink.upcast());
     pipeline.add_many(&chain)?;
     gst::Element::link_many(&chain)?;
@@ -287,7 +311,10 @@ fn attach(
 }
 
 fn waste(pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), MediaError> {
-    let sink = make("fakesink")?.property("sync", false).property("async", false).build()?;
+    let sink = make("fakesink")?
+        .property("sync", false)
+        .property("async", false)
+        .build()?;
     pipeline.add(&sink)?;
     sink.sync_state_with_parent()?;
     let head = sink

@@ -7,6 +7,7 @@
 //!
 //! The reader takes from the one channel in any order, so that a badly interleaved file cannot stand still.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,7 +35,6 @@ pub struct Packet {
     /// On the file's own time, edit lists applied; what comes before its beginning is negative.
     pub pts: Option<Nanos>,
     pub dts: Option<Nanos>,
-    pub duration: Option<Nanos>,
     pub key: bool,
     pub caps: gst::Caps,
     pub buffer: gst::Buffer,
@@ -79,9 +79,10 @@ impl Demux {
         let (sender, packets) = sync_channel(QUEUE);
         let found = Arc::new(Mutex::new(Found::default()));
         let (seen, weak) = (Arc::clone(&found), pipeline.downgrade());
+        let times = Times::watch(&parse);
         parse.connect_pad_added(move |_, pad| {
             if let Some(pipeline) = weak.upgrade()
-                && let Err(error) = plug(&pipeline, pad, &seen, &sender)
+                && let Err(error) = plug(&pipeline, pad, &seen, &sender, &times)
             {
                 tracing::warn!(%error, "a stream could not be read");
             }
@@ -200,6 +201,7 @@ fn plug(
     pad: &gst::Pad,
     found: &Arc<Mutex<Found>>,
     packets: &SyncSender<Packet>,
+    times: &Times,
 ) -> Result<(), MediaError> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let name = caps
@@ -218,12 +220,15 @@ fn plug(
         track.and_then(|(track, there)| (!std::mem::replace(there, true)).then_some(track))
     };
     let Some(track) = track else {
-        let waste = make("fakesink")?.property("sync", false).property("async", false).build()?;
+        let waste = make("fakesink")?
+            .property("sync", false)
+            .property("async", false)
+            .build()?;
         pipeline.add(&waste)?;
         waste.sync_state_with_parent()?;
         return link(pad, &waste);
     };
-    let sink = appsink(track, packets);
+    let sink = appsink(track, packets, times);
     let mut chain = Vec::new();
     let wanted = match name.as_str() {
         "video/x-h264" => Some(("h264parse", "avc")),
@@ -236,7 +241,11 @@ fn plug(
         if track == Track::Video {
             wanted = wanted.field("alignment", "au");
         }
-        chain.push(make("capsfilter")?.property("caps", wanted.build()).build()?);
+        chain.push(
+            make("capsfilter")?
+                .property("caps", wanted.build())
+                .build()?,
+        );
     }
     chain.push(sink.upcast());
     watch_tags(pad, found);
@@ -281,18 +290,18 @@ fn watch_tags(pad: &gst::Pad, found: &Arc<Mutex<Found>>) {
     });
 }
 
-fn appsink(track: Track, packets: &SyncSender<Packet>) -> AppSink {
+fn appsink(track: Track, packets: &SyncSender<Packet>, times: &Times) -> AppSink {
     let sink = AppSink::builder()
         .sync(false)
         .async_(false)
         .max_buffers(1)
         .build();
-    let packets = packets.clone();
+    let (packets, times) = (packets.clone(), times.clone());
     sink.set_callbacks(
         AppSinkCallbacks::builder()
             .new_sample(move |sink| {
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                let Some(packet) = packet(track, &sample) else {
+                let Some(packet) = packet(track, &sample, &times) else {
                     return Ok(gst::FlowSuccess::Ok);
                 };
                 packets
@@ -305,25 +314,56 @@ fn appsink(track: Track, packets: &SyncSender<Packet>) -> AppSink {
     sink
 }
 
-fn packet(track: Track, sample: &gst::Sample) -> Option<Packet> {
+fn packet(track: Track, sample: &gst::Sample, times: &Times) -> Option<Packet> {
     let buffer = sample.buffer_owned()?;
-    let segment = sample
-        .segment()?
-        .downcast_ref::<gst::ClockTime>()?
-        .clone();
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?.clone();
     Some(Packet {
         track,
-        pts: running(&segment, buffer.pts()),
-        dts: running(&segment, buffer.dts()),
-        duration: buffer.duration().and_then(|d| i64::try_from(d.nseconds()).ok()),
+        pts: times.read(&segment, buffer.pts()),
+        dts: times.read(&segment, buffer.dts()),
         key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
         caps: sample.caps_owned()?,
         buffer,
     })
 }
 
-/// Running time, also before the segment's beginning.
-pub(super) fn running(
+/// How the times of a file's packets are to be read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Times(Arc<AtomicBool>);
+
+impl Times {
+    /// Watches which demuxer is chosen. 1.22's for Matroska changes its segment after the first packet, which moves the
+    /// others against it; its stamps themselves are right.
+    pub fn watch(chooser: &gst::Element) -> Self {
+        let times = Self::default();
+        let plain = Arc::clone(&times.0);
+        if let Ok(bin) = chooser.clone().downcast::<gst::Bin>() {
+            bin.connect_deep_element_added(move |_, _, element| {
+                if element
+                    .factory()
+                    .is_some_and(|factory| factory.name() == "matroskademux")
+                {
+                    plain.store(true, Ordering::Relaxed);
+                }
+            });
+        }
+        times
+    }
+
+    /// Time in the file, edit lists applied: negative before its beginning.
+    pub fn read(
+        &self,
+        segment: &gst::FormattedSegment<gst::ClockTime>,
+        time: Option<gst::ClockTime>,
+    ) -> Option<Nanos> {
+        if self.0.load(Ordering::Relaxed) {
+            return i64::try_from(time?.nseconds()).ok();
+        }
+        running(segment, time)
+    }
+}
+
+fn running(
     segment: &gst::FormattedSegment<gst::ClockTime>,
     time: Option<gst::ClockTime>,
 ) -> Option<Nanos> {

@@ -45,7 +45,11 @@ struct Line {
 impl Line {
     fn start(source: AppSrc, chain: &[gst::Element], caps: &gst::Caps) -> Result<Self, MediaError> {
         let pipeline = gst::Pipeline::new();
-        let sink = AppSink::builder().caps(caps).sync(false).async_(false).build();
+        let sink = AppSink::builder()
+            .caps(caps)
+            .sync(false)
+            .async_(false)
+            .build();
         // Unbounded: it holds what is encoded of the few pictures that wait, and is emptied after each push.
         let (sender, coded) = channel();
         let ended = sender.clone();
@@ -88,11 +92,16 @@ impl Line {
     }
 
     fn failure(&self, otherwise: &str) -> PrepareError {
-        PrepareError::Encoder(explain(&self.pipeline).map_or_else(|| otherwise.to_owned(), |error| error.to_string()))
+        PrepareError::Encoder(
+            explain(&self.pipeline).map_or_else(|| otherwise.to_owned(), |error| error.to_string()),
+        )
     }
 
     /// What has been encoded so far.
-    fn take(&self, mut each: impl FnMut(gst::Caps, bool, Bytes) -> Result<(), PrepareError>) -> Result<bool, PrepareError> {
+    fn take(
+        &self,
+        mut each: impl FnMut(gst::Caps, bool, Bytes) -> Result<(), PrepareError>,
+    ) -> Result<bool, PrepareError> {
         loop {
             match self.coded.try_recv() {
                 Ok(Coded::Unit(caps, key, bytes)) => each(caps, key, bytes)?,
@@ -104,7 +113,10 @@ impl Line {
     }
 
     /// Waits for everything that is still on its way.
-    fn finish(&self, mut each: impl FnMut(gst::Caps, bool, Bytes) -> Result<(), PrepareError>) -> Result<(), PrepareError> {
+    fn finish(
+        &self,
+        mut each: impl FnMut(gst::Caps, bool, Bytes) -> Result<(), PrepareError>,
+    ) -> Result<(), PrepareError> {
         let _ = self.source.end_of_stream();
         let start = Instant::now();
         loop {
@@ -116,7 +128,9 @@ impl Line {
                         return Err(PrepareError::Encoder(error.to_string()));
                     }
                     if start.elapsed() > DRAIN {
-                        return Err(PrepareError::Encoder("it does not come to its end".to_owned()));
+                        return Err(PrepareError::Encoder(
+                            "it does not come to its end".to_owned(),
+                        ));
                     }
                 }
             }
@@ -177,7 +191,9 @@ impl VideoEncoder {
             .build();
         let mut chain = vec![encoder];
         if matches!(settings.encoder, Encoder::X264 { .. }) {
-            let high = gst::Caps::builder("video/x-h264").field("profile", "high").build();
+            let high = gst::Caps::builder("video/x-h264")
+                .field("profile", "high")
+                .build();
             chain.push(make("capsfilter")?.property("caps", high).build()?);
         }
         chain.push(parse);
@@ -225,11 +241,6 @@ impl VideoEncoder {
 
     pub fn config(&self) -> Option<&VideoConfig> {
         self.config.as_ref()
-    }
-
-    /// Pictures so far.
-    pub fn pushed(&self) -> u64 {
-        self.pushed
     }
 
     fn time(&self, n: u64) -> Nanos {
@@ -283,7 +294,9 @@ impl AudioEncoder {
         let bitrate = i32::try_from(bitrate_kbps.max(16) * 1000).unwrap_or(128_000);
         let encoder = make("avenc_aac")?.property("bitrate", bitrate).build()?;
         let parse = make("aacparse")?.build()?;
-        let caps = gst::Caps::builder("audio/mpeg").field("stream-format", "raw").build();
+        let caps = gst::Caps::builder("audio/mpeg")
+            .field("stream-format", "raw")
+            .build();
         Ok(Self {
             line: Line::start(source, &[encoder, parse], &caps)?,
             pushed: 0,
@@ -301,9 +314,15 @@ impl AudioEncoder {
         let wanted = 2 * AAC_FRAME as usize * CHANNELS;
         let missing = wanted.saturating_sub(self.head.len()).min(samples.len());
         self.head.extend_from_slice(&samples[..missing]);
-        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let bytes: Vec<u8> = samples
+            .iter()
+            .flat_map(|sample| sample.to_le_bytes())
+            .collect();
         let frames = (samples.len() / CHANNELS) as u64;
-        let (at, next) = (time_of(self.pushed, RATE as u64), time_of(self.pushed + frames, RATE as u64));
+        let (at, next) = (
+            time_of(self.pushed, RATE as u64),
+            time_of(self.pushed + frames, RATE as u64),
+        );
         let mut buffer = gst::Buffer::from_mut_slice(bytes);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(clock_time(at));
@@ -336,7 +355,9 @@ impl AudioEncoder {
         let last = time_of(wanted * AAC_FRAME, RATE as u64);
         units.retain(|unit| unit.track != Track::Audio || unit.dts < last);
         if self.coded < wanted + PRIMING {
-            return Err(PrepareError::Encoder("sound is missing at the end".to_owned()));
+            return Err(PrepareError::Encoder(
+                "sound is missing at the end".to_owned(),
+            ));
         }
         Ok(())
     }

@@ -11,6 +11,9 @@ const SAMPLED_AT: f64 = 0.3;
 /// Sound that is off by less than this runs on: its stamps are rounded.
 const JITTER_FRAMES: i64 = RATE as i64 / 25;
 
+/// A hole at the end of this many frames is no silence, but what containers and demuxers lose of the last AAC frame.
+const LOST_FRAMES: usize = RATE * 3 / 100;
+
 /// Pictures at any times become pictures at a fixed rate: each output frame shows what was there at its time.
 #[derive(Debug)]
 pub struct PictureGrid<F> {
@@ -49,16 +52,20 @@ impl<F: Clone> PictureGrid<F> {
                 self.shown += 1;
             }
         }
-        // Files say it rarely; then it is as long as the one before it, and the first as long as one of ours.
-        let usual = if self.current.is_some() && at > self.at {
-            at - self.at
-        } else {
-            self.time(1.0)
+        // What is stated of a single picture is often that of another one, where they are reordered: the distance from
+        // the one before counts. The only one of a file may stand for long.
+        let usual = (self.current.is_some() && at > self.at).then(|| at - self.at);
+        let stated = duration.filter(|duration| *duration > 0);
+        let duration = match (stated, usual) {
+            (Some(stated), Some(usual)) => stated.min(usual),
+            (stated, usual) => stated.or(usual).unwrap_or(self.time(1.0)),
         };
-        let duration = duration.filter(|duration| *duration > 0).unwrap_or(usual);
         self.current = Some(frame);
         self.at = at;
-        self.end = at + duration.min(SECOND);
+        let longest = self
+            .latest
+            .map_or(SECOND, |latest| (latest - at).max(self.time(1.0)));
+        self.end = at + duration.min(longest);
         due
     }
 
@@ -90,6 +97,8 @@ pub struct SoundGrid {
     placed: i64,
     taken: i64,
     started: bool,
+    /// The last samples.
+    tail: VecDeque<f32>,
 }
 
 impl SoundGrid {
@@ -110,6 +119,10 @@ impl SoundGrid {
         self.waiting
             .extend(samples.iter().skip(skip as usize * CHANNELS));
         self.placed += frames - skip;
+        self.tail
+            .extend(samples.iter().skip(skip as usize * CHANNELS));
+        let surplus = self.tail.len().saturating_sub(LOST_FRAMES * CHANNELS);
+        self.tail.drain(..surplus);
     }
 
     /// What is to be heard until `end` (in sample frames) and is there already.
@@ -121,6 +134,7 @@ impl SoundGrid {
 
     /// All until `end`, silence where there is nothing; what is past it is left out.
     pub fn finish(&mut self, end: i64) -> Vec<f32> {
+        self.reflect(end - self.placed);
         self.silence(end - self.placed);
         self.take_until(end)
     }
@@ -133,6 +147,19 @@ impl SoundGrid {
     /// How much has been placed so far.
     pub fn placed(&self) -> i64 {
         self.placed
+    }
+
+    /// Fills a short hole with what came before it, backwards: no step, no click.
+    fn reflect(&mut self, frames: i64) {
+        let known = (self.tail.len() / CHANNELS) as i64;
+        if !(1..=known).contains(&frames) {
+            return;
+        }
+        for frame in (known - frames..known).rev() {
+            let at = frame as usize * CHANNELS;
+            self.waiting.extend(self.tail.range(at..at + CHANNELS));
+        }
+        self.placed += frames;
     }
 
     fn silence(&mut self, frames: i64) {

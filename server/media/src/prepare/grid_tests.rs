@@ -16,7 +16,9 @@ fn shown(fps: u32, times_ms: &[f64], last_ms: f64) -> Vec<usize> {
 }
 
 fn even(fps: f64, count: usize, jitter: impl Fn(usize) -> f64) -> Vec<f64> {
-    (0..count).map(|n| (n as f64 * 1000.0 / fps + jitter(n)).max(0.0)).collect()
+    (0..count)
+        .map(|n| (n as f64 * 1000.0 / fps + jitter(n)).max(0.0))
+        .collect()
 }
 
 #[test]
@@ -45,7 +47,10 @@ fn twenty_five_becomes_thirty_without_leaving_a_picture_out() {
 
 #[test]
 fn a_picture_that_stands_long_is_held_and_a_wrong_stamp_is_not() {
-    assert_eq!(shown(10, &[0.0, 1000.0], 100.0), [vec![0; 10], vec![1]].concat());
+    assert_eq!(
+        shown(10, &[0.0, 1000.0], 100.0),
+        [vec![0; 10], vec![1]].concat()
+    );
     let mut grid = PictureGrid::new(10, Some(SECOND));
     assert!(grid.push(0, None, 0).is_empty());
     assert!(grid.push(3600 * SECOND, None, 1).is_empty());
@@ -73,7 +78,10 @@ fn sound_that_begins_late_is_preceded_by_silence_and_early_sound_is_cut() {
     let mut grid = SoundGrid::default();
     grid.push(-50 * MILLISECOND, &block(4800, 1.0));
     let out = grid.finish(4800);
-    assert_eq!(out.iter().filter(|sample| **sample == 1.0).count(), 2400 * CHANNELS);
+    assert_eq!(
+        out.iter().filter(|sample| **sample == 1.0).count(),
+        2400 * CHANNELS
+    );
     assert_eq!(out[0], 1.0);
 }
 
@@ -81,12 +89,18 @@ fn sound_that_begins_late_is_preceded_by_silence_and_early_sound_is_cut() {
 fn stamps_that_jitter_leave_no_hole_and_a_hole_is_silent() {
     let mut grid = SoundGrid::default();
     for n in 0..10 {
-        grid.push(n * 10 * MILLISECOND + (n % 3) * MILLISECOND, &block(480, 1.0));
+        grid.push(
+            n * 10 * MILLISECOND + (n % 3) * MILLISECOND,
+            &block(480, 1.0),
+        );
     }
     assert!(grid.take_until(4800).iter().all(|sample| *sample == 1.0));
     grid.push(300 * MILLISECOND, &block(480, 1.0));
     let out = grid.finish(14_880);
-    assert_eq!(out.iter().filter(|sample| **sample == 0.0).count(), 9600 * CHANNELS);
+    assert_eq!(
+        out.iter().filter(|sample| **sample == 0.0).count(),
+        9600 * CHANNELS
+    );
 }
 
 #[test]
@@ -105,4 +119,20 @@ fn frames_of_the_usual_rates_begin_at_whole_samples() {
         assert_eq!(sample_of(u64::from(fps) * 3600, fps), 48_000 * 3600);
         assert_eq!(time_of(u64::from(fps) * 3600, fps.into()), 3600 * SECOND);
     }
+}
+
+#[test]
+fn what_a_demuxer_loses_of_the_last_frame_is_filled_without_a_step() {
+    let mut grid = SoundGrid::default();
+    let ramp: Vec<f32> = (0..4800).flat_map(|n| [n as f32; CHANNELS]).collect();
+    grid.push(0, &ramp);
+    let out = grid.finish(4800 + 640);
+    assert_eq!(out.len(), 5440 * CHANNELS);
+    assert!(
+        out.chunks(CHANNELS)
+            .map(|frame| frame[0])
+            .collect::<Vec<_>>()
+            .windows(2)
+            .all(|pair| (pair[0] - pair[1]).abs() <= 1.0)
+    );
 }

@@ -52,7 +52,11 @@ impl Order {
             backup_path: path(&wire.backup_path),
             slate_path: path(&wire.slate_path),
             video,
-            audio_bitrate_kbps: if wire.audio_bitrate_kbps == 0 { 128 } else { wire.audio_bitrate_kbps },
+            audio_bitrate_kbps: if wire.audio_bitrate_kbps == 0 {
+                128
+            } else {
+                wire.audio_bitrate_kbps
+            },
             copy: wire.copy,
             check: wire.check,
         })
@@ -91,13 +95,22 @@ pub fn prepare(order: &Order, caller: &Caller<'_>) -> Result<Outcome, PrepareErr
         slate(order, path)?;
     }
     if order.files.is_empty() {
-        return if order.slate_path.is_some() { Ok(Outcome::default()) } else { Err(PrepareError::Nothing) };
+        return if order.slate_path.is_some() {
+            Ok(Outcome::default())
+        } else {
+            Err(PrepareError::Nothing)
+        };
     }
     let probes = look(&order.files, caller.cancelled)?;
     let target = order.target();
     let mut plan = Plan::of(&probes, target);
     let mut notes = Vec::new();
-    let files = |plan| probes.iter().map(|probe| checked(probe, plan, target)).collect::<Vec<_>>();
+    let files = |plan| {
+        probes
+            .iter()
+            .map(|probe| checked(probe, plan, target))
+            .collect::<Vec<_>>()
+    };
     let path = match &order.backup_path {
         Some(path) if !order.check => path,
         _ => {
@@ -110,7 +123,8 @@ pub fn prepare(order: &Order, caller: &Caller<'_>) -> Result<Outcome, PrepareErr
         }
     };
     let duration = loop {
-        let made = Making::new(order, path, plan, &probes, &mut notes, caller).and_then(Making::make);
+        let made =
+            Making::new(order, path, plan, &probes, &mut notes, caller).and_then(Making::make);
         match made {
             Ok(duration) => break duration,
             // Found only on the way: begin again, with one thing less passed on.
@@ -154,7 +168,10 @@ fn slate(order: &Order, path: &Path) -> Result<(), PrepareError> {
     for _ in 0..frames {
         weave.picture(&frame)?;
     }
-    weave.sound(&vec![0.0; sample_of(frames, order.video.fps) as usize * CHANNELS])?;
+    weave.sound(&vec![
+        0.0;
+        sample_of(frames, order.video.fps) as usize * CHANNELS
+    ])?;
     weave.finish(time_of(frames, order.video.fps.into()))
 }
 
@@ -260,7 +277,8 @@ impl<'a> Making<'a> {
                     }
                     let due = pictures.push(at - origin, duration, frame);
                     self.show(&due)?;
-                    self.weave.sound(&sound.take_until(sample_of(self.frames, self.fps()) - start))?;
+                    self.weave
+                        .sound(&sound.take_until(sample_of(self.frames, self.fps()) - start))?;
                     self.tell_progress();
                 }
                 Raw::Sound(at, samples) => match origin {
@@ -275,7 +293,10 @@ impl<'a> Making<'a> {
                 }
                 Raw::Failed(problem) => {
                     tracing::warn!(path = probe.path, %problem, "the file is damaged");
-                    self.notes.push(format!("{} is damaged: what follows the damage is left out.", name(&probe.path)));
+                    self.notes.push(format!(
+                        "{} is damaged: what follows the damage is left out.",
+                        name(&probe.path)
+                    ));
                     break;
                 }
             }
@@ -286,11 +307,17 @@ impl<'a> Making<'a> {
         let past = sound.past(end);
         if past > RATE as i64 / 2 {
             let past = past as f64 / RATE as f64;
-            self.notes.push(format!("{}: {past:.1} s of sound after the last picture are left out.", name(&probe.path)));
+            self.notes.push(format!(
+                "{}: {past:.1} s of sound after the last picture are left out.",
+                name(&probe.path)
+            ));
         }
         self.weave.sound(&sound.finish(end))?;
         if decode.damage() > 0 {
-            self.notes.push(format!("{} has damaged parts, which were passed over.", name(&probe.path)));
+            self.notes.push(format!(
+                "{} has damaged parts, which were passed over.",
+                name(&probe.path)
+            ));
         }
         Ok(())
     }
@@ -334,7 +361,13 @@ impl<'a> Making<'a> {
     }
 
     /// Decodes the sound up to the pictures.
-    fn hear(&self, voice: &mut Option<Decode>, sound: &mut SoundGrid, origin: Option<Nanos>, until: i64) {
+    fn hear(
+        &self,
+        voice: &mut Option<Decode>,
+        sound: &mut SoundGrid,
+        origin: Option<Nanos>,
+        until: i64,
+    ) {
         let Some(origin) = origin else {
             return;
         };

@@ -7,6 +7,7 @@
 //!
 //! A loop plays without a seam: its pictures are at exactly 1/fps, and its sound is exactly as long as they are.
 
+mod check;
 mod config;
 mod copy;
 mod decode;
@@ -19,7 +20,6 @@ mod plan;
 mod probe;
 mod weave;
 mod work;
-mod check;
 
 pub use check::{CheckError, CheckFormat, Checked, CheckedFile, prepare_check};
 pub use work::run;

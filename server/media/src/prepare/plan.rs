@@ -25,16 +25,26 @@ pub struct Plan {
 impl Plan {
     pub fn of(probes: &[Probe], target: Target) -> Self {
         let Some(first) = probes.first() else {
-            return Self { copy_video: false, copy_audio: false };
+            return Self {
+                copy_video: false,
+                copy_audio: false,
+            };
         };
         let copy_video = target.copy
             && probes.iter().all(|probe| {
-                video_obstacles(probe, target).is_empty() && probe.video.record == first.video.record
+                video_obstacles(probe, target).is_empty()
+                    && probe.video.record == first.video.record
             });
         // Without the pictures there is nothing to be won: the decoder reads the file anyway.
         let asc = |probe: &Probe| probe.audio.as_ref().and_then(|audio| audio.asc.clone());
-        let copy_audio = copy_video && probes.iter().all(|probe| fits(probe) && asc(probe) == asc(first));
-        Self { copy_video, copy_audio }
+        let copy_audio = copy_video
+            && probes
+                .iter()
+                .all(|probe| fits(probe) && asc(probe) == asc(first));
+        Self {
+            copy_video,
+            copy_audio,
+        }
     }
 }
 
@@ -44,7 +54,11 @@ pub fn checked(probe: &Probe, plan: Plan, target: Target) -> CheckedFile {
         path: probe.path.clone(),
         duration_ms: u64::try_from(probe.duration / MILLISECOND).unwrap_or(0),
         video: probe.video.describe(),
-        audio: probe.audio.as_ref().map(|audio| audio.describe()).unwrap_or_default(),
+        audio: probe
+            .audio
+            .as_ref()
+            .map(|audio| audio.describe())
+            .unwrap_or_default(),
         changes: changes(probe, plan, target),
     }
 }
@@ -67,7 +81,10 @@ fn changes(probe: &Probe, plan: Plan, target: Target) -> Vec<String> {
                 changes.push(format!("{} Hz → {RATE} Hz", audio.rate));
             }
             if audio.channels != 0 && audio.channels != 2 {
-                changes.push(format!("{} → stereo", audio.describe().rsplit(' ').next().unwrap_or_default()));
+                changes.push(format!(
+                    "{} → stereo",
+                    audio.describe().rsplit(' ').next().unwrap_or_default()
+                ));
             }
             if !audio.aac_lc {
                 changes.push(format!("{} → AAC-LC", audio.name));
@@ -91,31 +108,57 @@ fn video_obstacles(probe: &Probe, target: Target) -> Vec<String> {
     };
     let codec = video.name.split(' ').next().unwrap_or_default();
     tell(!video.h264, format!("{codec} → H.264"));
-    let size = format!("{}x{} → {}x{}", video.width, video.height, target.width, target.height);
-    tell((video.width, video.height) != (target.width, target.height), size);
-    tell(video.stretched, "pixels that are not square → square".to_owned());
+    let size = format!(
+        "{}x{} → {}x{}",
+        video.width, video.height, target.width, target.height
+    );
+    tell(
+        (video.width, video.height) != (target.width, target.height),
+        size,
+    );
+    tell(
+        video.stretched,
+        "pixels that are not square → square".to_owned(),
+    );
     tell(probe.turned, "turned upright".to_owned());
     let exact = (video.fps - f64::from(target.fps)).abs() < 0.001;
-    tell(video.variable, format!("variable rate → {} fps", target.fps));
-    tell(!video.variable && !exact, format!("{} fps → {}", short(video.fps), target.fps));
+    tell(
+        video.variable,
+        format!("variable rate → {} fps", target.fps),
+    );
+    tell(
+        !video.variable && !exact,
+        format!("{} fps → {}", short(video.fps), target.fps),
+    );
     tell(video.interlaced, "interlaced → progressive".to_owned());
-    tell(video.bit_depth > 8, format!("{} bit → 8 bit", video.bit_depth));
+    tell(
+        video.bit_depth > 8,
+        format!("{} bit → 8 bit", video.bit_depth),
+    );
     let chroma = !video.chroma.is_empty() && video.chroma != "4:2:0";
     tell(chroma, format!("{} → 4:2:0", video.chroma));
     // The first picture of a loop with B-frames is shown some frames after it is decoded: a freeze at each switch.
     tell(video.h264 && video.b_frames, "B-frames → none".to_owned());
-    tell(video.h264 && !video.starts_with_key, "begins without a key frame → with one".to_owned());
+    tell(
+        video.h264 && !video.starts_with_key,
+        "begins without a key frame → with one".to_owned(),
+    );
     let seconds = video.key_gap as f64 / 1e9;
-    tell(video.h264 && video.key_gap > KEYS_APART, format!("key frames {seconds:.1} s apart → 1 s"));
-    tell(video.h264 && video.record.is_none(), "its parameter sets → usable ones".to_owned());
+    tell(
+        video.h264 && video.key_gap > KEYS_APART,
+        format!("key frames {seconds:.1} s apart → 1 s"),
+    );
+    tell(
+        video.h264 && video.record.is_none(),
+        "its parameter sets → usable ones".to_owned(),
+    );
     obstacles
 }
 
 fn fits(probe: &Probe) -> bool {
-    probe
-        .audio
-        .as_ref()
-        .is_some_and(|audio| audio.aac_lc && audio.rate == RATE as u32 && audio.channels == 2 && audio.asc.is_some())
+    probe.audio.as_ref().is_some_and(|audio| {
+        audio.aac_lc && audio.rate == RATE as u32 && audio.channels == 2 && audio.asc.is_some()
+    })
 }
 
 #[cfg(test)]
@@ -123,7 +166,12 @@ mod tests {
     use super::super::probe::{Audio, Video};
     use super::*;
 
-    const TARGET: Target = Target { width: 1280, height: 720, fps: 30, copy: true };
+    const TARGET: Target = Target {
+        width: 1280,
+        height: 720,
+        fps: 30,
+        copy: true,
+    };
 
     fn file() -> Probe {
         Probe {
@@ -164,7 +212,13 @@ mod tests {
     #[test]
     fn a_file_in_the_channels_format_is_passed_on_as_it_is() {
         let plan = Plan::of(&[file(), file()], TARGET);
-        assert_eq!(plan, Plan { copy_video: true, copy_audio: true });
+        assert_eq!(
+            plan,
+            Plan {
+                copy_video: true,
+                copy_audio: true
+            }
+        );
         assert_eq!(changed(|_| ()), Vec::<String>::new());
     }
 
@@ -173,7 +227,10 @@ mod tests {
         let cases: [(fn(&mut Probe), &str); 12] = [
             (|p| p.video.h264 = false, "H.264 → H.264"),
             (|p| p.video.height = 1080, "1280x1080 → 1280x720"),
-            (|p| p.video.stretched = true, "pixels that are not square → square"),
+            (
+                |p| p.video.stretched = true,
+                "pixels that are not square → square",
+            ),
             (|p| p.turned = true, "turned upright"),
             (|p| p.video.fps = 29.97, "29.97 fps → 30"),
             (|p| p.video.variable = true, "variable rate → 30 fps"),
@@ -181,8 +238,14 @@ mod tests {
             (|p| p.video.bit_depth = 10, "10 bit → 8 bit"),
             (|p| p.video.chroma = "4:4:4".into(), "4:4:4 → 4:2:0"),
             (|p| p.video.b_frames = true, "B-frames → none"),
-            (|p| p.video.starts_with_key = false, "begins without a key frame → with one"),
-            (|p| p.video.key_gap = 10_000 * MILLISECOND, "key frames 10.0 s apart → 1 s"),
+            (
+                |p| p.video.starts_with_key = false,
+                "begins without a key frame → with one",
+            ),
+            (
+                |p| p.video.key_gap = 10_000 * MILLISECOND,
+                "key frames 10.0 s apart → 1 s",
+            ),
         ];
         for (change, text) in cases {
             assert_eq!(changed(change), [text]);
@@ -193,9 +256,17 @@ mod tests {
     fn sound_that_does_not_fit_leaves_the_pictures_as_they_are() {
         assert_eq!(changed(|p| p.audio = None), ["no sound: silence"]);
         let mono = changed(|p| {
-            p.audio = Some(Audio { name: "Opus".into(), rate: 44_100, channels: 1, ..Audio::default() });
+            p.audio = Some(Audio {
+                name: "Opus".into(),
+                rate: 44_100,
+                channels: 1,
+                ..Audio::default()
+            });
         });
-        assert_eq!(mono, ["44100 Hz → 48000 Hz", "mono → stereo", "Opus → AAC-LC"]);
+        assert_eq!(
+            mono,
+            ["44100 Hz → 48000 Hz", "mono → stereo", "Opus → AAC-LC"]
+        );
     }
 
     #[test]
@@ -204,14 +275,26 @@ mod tests {
         other.video.record = Some(vec![2]);
         let plan = Plan::of(&[file(), other.clone()], TARGET);
         assert!(!plan.copy_video);
-        assert_eq!(checked(&other, plan, TARGET).changes, ["encoded anew, to be like the other files"]);
+        assert_eq!(
+            checked(&other, plan, TARGET).changes,
+            ["encoded anew, to be like the other files"]
+        );
     }
 
     #[test]
     fn without_copy_everything_is_encoded() {
-        let target = Target { copy: false, ..TARGET };
+        let target = Target {
+            copy: false,
+            ..TARGET
+        };
         let plan = Plan::of(&[file()], target);
-        assert_eq!(plan, Plan { copy_video: false, copy_audio: false });
+        assert_eq!(
+            plan,
+            Plan {
+                copy_video: false,
+                copy_audio: false
+            }
+        );
         assert_eq!(checked(&file(), plan, target).changes, ["encoded anew"]);
     }
 }

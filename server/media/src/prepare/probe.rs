@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use booth_stream::{Nanos, SECOND, Track};
 
+use super::config;
 use super::demux::{DEADLINE, Demux, Next, Packet};
 use super::error::{FileProblem, PrepareError};
-use super::config;
 
 /// How much of the pictures is looked at.
 const SCANNED: Nanos = 12 * SECOND;
@@ -194,7 +194,12 @@ impl Scan {
     fn video(&self) -> Option<Video> {
         let caps = self.caps.as_ref()?;
         let structure = caps.structure(0)?;
-        let number = |field| structure.get::<i32>(field).ok().and_then(|n| u32::try_from(n).ok());
+        let number = |field| {
+            structure
+                .get::<i32>(field)
+                .ok()
+                .and_then(|n| u32::try_from(n).ok())
+        };
         let declared = structure.get::<gst::Fraction>("framerate").ok();
         let (fps, variable) = rate(&self.pts, declared);
         let h264 = structure.name() == "video/x-h264";
@@ -216,9 +221,16 @@ impl Scan {
             b_frames: self.reordered,
             bit_depth: structure.get::<u32>("bit-depth-luma").unwrap_or(8),
             chroma: structure.get::<String>("chroma-format").unwrap_or_default(),
-            key_gap: ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0),
+            key_gap: ends
+                .windows(2)
+                .map(|pair| pair[1] - pair[0])
+                .max()
+                .unwrap_or(0),
             starts_with_key: self.first_is_key == Some(true),
-            record: config::video(caps).ok().filter(|_| h264).map(|config| config.record.to_vec()),
+            record: config::video(caps)
+                .ok()
+                .filter(|_| h264)
+                .map(|config| config.record.to_vec()),
         })
     }
 }
@@ -236,18 +248,31 @@ fn rate(pts: &[Nanos], declared: Option<gst::Fraction>) -> (f64, bool) {
     let Some(&median) = steps.get(steps.len() / 2) else {
         return (declared.unwrap_or(0.0), false);
     };
-    let at = |share: usize| steps.get(steps.len() * share / 100).copied().unwrap_or(median);
+    let at = |share: usize| {
+        steps
+            .get(steps.len() * share / 100)
+            .copied()
+            .unwrap_or(median)
+    };
     // Rounding to a millisecond is no variation.
     let variable = at(95) - at(5) > median / 4 + 2_000_000;
-    let span = sorted.last().zip(sorted.first()).map_or(0, |(last, first)| last - first);
+    let span = sorted
+        .last()
+        .zip(sorted.first())
+        .map_or(0, |(last, first)| last - first);
     let measured = if variable {
         steps.len() as f64 * SECOND as f64 / span.max(1) as f64
     } else {
-        snap(SECOND as f64 / median.max(1) as f64, steps.len() as f64 * SECOND as f64 / span.max(1) as f64)
+        snap(
+            SECOND as f64 / median.max(1) as f64,
+            steps.len() as f64 * SECOND as f64 / span.max(1) as f64,
+        )
     };
     // What the file declares counts if its stamps agree with it.
     match declared {
-        Some(declared) if !variable && (declared / measured - 1.0).abs() < 0.02 => (declared, false),
+        Some(declared) if !variable && (declared / measured - 1.0).abs() < 0.02 => {
+            (declared, false)
+        }
         _ => (measured, variable),
     }
 }
@@ -255,7 +280,14 @@ fn rate(pts: &[Nanos], declared: Option<gst::Fraction>) -> (f64, bool) {
 /// The usual rate that both the median and the mean are near to.
 fn snap(median: f64, mean: f64) -> f64 {
     let usual = [
-        24_000.0 / 1001.0, 24.0, 25.0, 30_000.0 / 1001.0, 30.0, 50.0, 60_000.0 / 1001.0, 60.0,
+        24_000.0 / 1001.0,
+        24.0,
+        25.0,
+        30_000.0 / 1001.0,
+        30.0,
+        50.0,
+        60_000.0 / 1001.0,
+        60.0,
     ];
     let near = |value: f64| {
         usual
@@ -286,7 +318,9 @@ fn name(structure: &gst::StructureRef) -> String {
         Ok(profile) if !profile.is_empty() => {
             let words = profile.split('-').map(|word| {
                 let mut letters = word.chars();
-                letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+                letters.next().map_or_else(String::new, |first| {
+                    first.to_uppercase().chain(letters).collect()
+                })
             });
             format!("{base} {}", words.collect::<Vec<String>>().join(" "))
         }
@@ -298,12 +332,24 @@ fn audio(caps: &gst::Caps) -> Audio {
     let Some(structure) = caps.structure(0) else {
         return Audio::default();
     };
-    let number = |field| structure.get::<i32>(field).ok().and_then(|n| u32::try_from(n).ok());
+    let number = |field| {
+        structure
+            .get::<i32>(field)
+            .ok()
+            .and_then(|n| u32::try_from(n).ok())
+    };
     let aac = structure.name() == "audio/mpeg" && super::demux::is_aac(caps);
     let profile = structure.get::<&str>("profile").unwrap_or_default();
     let layer = number("layer").unwrap_or(0);
     let name = match structure.name().as_str() {
-        "audio/mpeg" if aac => format!("AAC-{}", if profile.is_empty() { "LC".to_owned() } else { profile.to_uppercase() }),
+        "audio/mpeg" if aac => format!(
+            "AAC-{}",
+            if profile.is_empty() {
+                "LC".to_owned()
+            } else {
+                profile.to_uppercase()
+            }
+        ),
         "audio/mpeg" => format!("MPEG layer {layer}"),
         "audio/x-opus" => "Opus".to_owned(),
         "audio/x-vorbis" => "Vorbis".to_owned(),
@@ -319,7 +365,10 @@ fn audio(caps: &gst::Caps) -> Audio {
         aac_lc: aac && profile == "lc",
         rate: number("rate").unwrap_or(0),
         channels: number("channels").unwrap_or(0),
-        asc: config::audio(caps).ok().filter(|config| aac && config.frame_samples == 1024).map(|config| config.asc.to_vec()),
+        asc: config::audio(caps)
+            .ok()
+            .filter(|config| aac && config.frame_samples == 1024)
+            .map(|config| config.asc.to_vec()),
     }
 }
 
@@ -392,13 +441,18 @@ mod tests {
 
     #[test]
     fn pictures_at_odd_distances_are_a_variable_rate() {
-        let times: Vec<Nanos> = (0..100).map(|n| n * 33_000_000 + (n % 4) * 12_000_000).collect();
+        let times: Vec<Nanos> = (0..100)
+            .map(|n| n * 33_000_000 + (n % 4) * 12_000_000)
+            .collect();
         assert!(rate(&times, None).1);
         assert_eq!(rate(&[], Some(gst::Fraction::new(25, 1))), (25.0, false));
     }
 
     #[test]
     fn rates_are_written_as_people_write_them() {
-        assert_eq!([short(25.0), short(30_000.0 / 1001.0), short(12.5)], ["25", "29.97", "12.5"]);
+        assert_eq!(
+            [short(25.0), short(30_000.0 / 1001.0), short(12.5)],
+            ["25", "29.97", "12.5"]
+        );
     }
 }

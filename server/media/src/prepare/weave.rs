@@ -34,7 +34,11 @@ impl Weave {
         })
     }
 
-    pub fn encode_video(&mut self, settings: &VideoSettings, format: &Format) -> Result<(), PrepareError> {
+    pub fn encode_video(
+        &mut self,
+        settings: &VideoSettings,
+        format: &Format,
+    ) -> Result<(), PrepareError> {
         self.video = Some(VideoEncoder::start(settings, format)?);
         Ok(())
     }
@@ -122,7 +126,8 @@ impl Weave {
             self.sounds.pop_front()
         };
         if let Some(unit) = next {
-            self.writer.push(unit.track, unit.pts, unit.dts, unit.key, &unit.data)?;
+            self.writer
+                .push(unit.track, unit.pts, unit.dts, unit.key, &unit.data)?;
         }
         Ok(())
     }

@@ -174,12 +174,17 @@ impl Work {
             number,
         });
         let news = self.news.clone();
-        let spawned = std::thread::Builder::new().name("prepare".to_owned()).spawn(move || {
-            let outcome = carry_out(&order, number, &cancelled, &news);
-            let _ = news.blocking_send((number, News::Over(outcome)));
-        });
+        let spawned = std::thread::Builder::new()
+            .name("prepare".to_owned())
+            .spawn(move || {
+                let outcome = carry_out(&order, number, &cancelled, &news);
+                let _ = news.blocking_send((number, News::Over(outcome)));
+            });
         if let Err(error) = spawned {
-            self.news(number, News::Over(Err(crate::error::MediaError::Thread(error).into())));
+            self.news(
+                number,
+                News::Over(Err(crate::error::MediaError::Thread(error).into())),
+            );
         }
     }
 

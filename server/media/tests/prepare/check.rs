@@ -24,9 +24,20 @@ fn every_unusable_file_is_refused_in_words_to_act_on() {
     std::fs::write(at("empty.mp4"), b"").unwrap();
     assert_eq!(refusal(&at("empty.mp4")), "the file is empty");
     std::fs::write(at("notes.mp4"), "Call the studio.\n".repeat(500)).unwrap();
-    assert_eq!(refusal(&at("notes.mp4")), "not a media file, or of a kind that is not known here");
+    assert_eq!(
+        refusal(&at("notes.mp4")),
+        "not a media file, or of a kind that is not known here"
+    );
     let still = at("still.png").display().to_string();
-    ffmpeg(&["-f", "lavfi", "-i", "color=size=64x64", "-frames:v", "1", &still]);
+    ffmpeg(&[
+        "-f",
+        "lavfi",
+        "-i",
+        "color=size=64x64",
+        "-frames:v",
+        "1",
+        &still,
+    ]);
     assert!(refusal(&at("still.png")).starts_with("a still picture"));
     let sound = at("sound.m4a").display().to_string();
     ffmpeg(&["-f", "lavfi", "-i", "sine", "-t", "1", &sound]);
@@ -39,7 +50,17 @@ fn every_unusable_file_is_refused_in_words_to_act_on() {
     let encrypted = at("encrypted.mp4").display().to_string();
     let plain = at("whole.mp4").display().to_string();
     ffmpeg(&[
-        "-i", &plain, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", key, &encrypted,
+        "-i",
+        &plain,
+        "-c",
+        "copy",
+        "-encryption_scheme",
+        "cenc-aes-ctr",
+        "-encryption_key",
+        key,
+        "-encryption_kid",
+        key,
+        &encrypted,
     ]);
     assert_eq!(refusal(&at("encrypted.mp4")), "it is encrypted");
 }
@@ -49,7 +70,11 @@ fn a_usable_file_is_described_with_what_will_be_done_to_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = FITTING.make(dir.path(), "a.mp4").display().to_string();
     let checked = prepare_check(&[path.clone(), path.clone()], CheckFormat::default()).unwrap();
-    assert!((5_990..6_100).contains(&checked.duration_ms), "{}", checked.duration_ms);
+    assert!(
+        (5_990..6_100).contains(&checked.duration_ms),
+        "{}",
+        checked.duration_ms
+    );
     let file = &checked.files[0];
     assert_eq!(file.path, path);
     assert_eq!(file.video, "H.264 Constrained Baseline 320x180 30 fps");

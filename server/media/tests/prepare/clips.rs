@@ -10,7 +10,11 @@ pub fn ffmpeg(args: &[&str]) {
         .args(args)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// What a clip is made of.
@@ -30,7 +34,20 @@ pub const FITTING: Clip = Clip {
     rate: "30",
     seconds: 3.0,
     sound_s: Some(3.0),
-    video: &["-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "baseline", "-pix_fmt", "yuv420p", "-g", "30", "-bf", "0"],
+    video: &[
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-profile:v",
+        "baseline",
+        "-pix_fmt",
+        "yuv420p",
+        "-g",
+        "30",
+        "-bf",
+        "0",
+    ],
     audio: &["-c:a", "aac", "-ac", "2", "-ar", "48000"],
 };
 

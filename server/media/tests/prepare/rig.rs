@@ -24,12 +24,21 @@ impl Rig {
     pub fn start_in(dir: tempfile::TempDir) -> Self {
         let boothd = Boothd::listen(&dir.path().join("workers.sock"));
         let worker = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "worker_process", "--nocapture", "--test-threads=1"])
+            .args([
+                "--exact",
+                "worker_process",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env("BOOTH_TEST_WORKER", dir.path())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let rig = Self { boothd, worker, dir };
+        let rig = Self {
+            boothd,
+            worker,
+            dir,
+        };
         rig.boothd.hear("hello", |said| match said {
             Said::Hello(hello) => Some(hello.clone()),
             _ => None,
@@ -48,7 +57,10 @@ impl Rig {
     pub fn order(&self, files: &[&Path]) -> PrepareDesired {
         PrepareDesired {
             key: "k1".to_owned(),
-            files: files.iter().map(|file| file.display().to_string()).collect(),
+            files: files
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect(),
             backup_path: self.backup().display().to_string(),
             width: 320,
             height: 180,
@@ -68,7 +80,11 @@ impl Rig {
     #[track_caller]
     pub fn outcome(&self, key: &str) -> PrepareReport {
         self.boothd.hear("the outcome", |said| match said {
-            Said::Prepare(report) if report.key == key && (report.done || !report.error.is_empty()) => Some(report.clone()),
+            Said::Prepare(report)
+                if report.key == key && (report.done || !report.error.is_empty()) =>
+            {
+                Some(report.clone())
+            }
             _ => None,
         })
     }
