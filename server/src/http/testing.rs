@@ -51,7 +51,6 @@ pub struct Site {
     pub rtc: Rtc,
     pub web: Web,
     pub address: std::net::SocketAddr,
-    pub publish: PublishDesk,
     pub stop: CancellationToken,
     pub served: tokio::task::JoinHandle<()>,
 }
@@ -115,16 +114,14 @@ impl Site {
         )
         .unwrap();
         let (r, s, door) = (rooms.clone(), stop.clone(), rtc.clone());
-        let desk = publish.clone();
         let served =
-            tokio::spawn(async move { super::serve(r, door, desk, listener, s).await.unwrap() });
+            tokio::spawn(async move { super::serve(r, door, publish, listener, s).await.unwrap() });
         let web = Web::new(&format!("http://{address}"), None).unwrap();
         Self {
             rooms,
             rtc,
             web,
             address,
-            publish,
             stop,
             served,
         }

@@ -27,11 +27,9 @@ impl Reconciler {
             }
             let desired = self.channel(channel, &unit);
             let session = desired.whip.as_ref().map(|s| SessionId(s.session));
-            self.parts.hub.subscribe(
-                &unit.to_string(),
-                &link.packets,
-                session.as_ref().map_or(&[], std::slice::from_ref),
-            );
+            self.parts
+                .hub
+                .subscribe(&unit.to_string(), &link.packets, session.as_slice());
             let loops = desired.prepared_key.clone();
             if let Some(generation) = self.order(&unit, &link, Message::Channel(desired))
                 && self
@@ -151,7 +149,7 @@ impl Reconciler {
     /// The last loops that came out well: while others are made, these stay on air.
     fn loops(&self, channel: &Channel) -> Loops {
         let Some(key) = &channel.loops else {
-            return Loops::default();
+            return self.slate_alone(channel);
         };
         let has_backup = match &channel.prepared {
             Some(Prepared::Ready {
@@ -169,6 +167,18 @@ impl Reconciler {
                 String::new()
             },
             slate: text(&self.shelf.slate_path(&channel.id, key)),
+        }
+    }
+
+    /// Of a backup that cannot be had, the slate may be there all the same.
+    fn slate_alone(&self, channel: &Channel) -> Loops {
+        match &channel.prepared {
+            Some(Prepared::Failed { key, .. }) if self.shelf.has_slate(&channel.id, key) => Loops {
+                key: key.clone(),
+                backup: String::new(),
+                slate: text(&self.shelf.slate_path(&channel.id, key)),
+            },
+            _ => Loops::default(),
         }
     }
 

@@ -46,15 +46,19 @@ pub(super) fn from_change(
     if channel.showing == ChannelShowing::Off {
         facts.extend(showing(now.showing).map(|to| shows(id, to, SwitchCause::Started)));
     }
-    if (before.live, before.live_cause, &before.live_format)
-        != (now.live, now.live_cause, &now.live_format)
+    // An answer to a new order says all again: a destination that was enabled once more may have failed at once, which
+    // looks the same as before.
+    let anew = before.generation != now.generation;
+    if anew
+        || (before.live, before.live_cause, &before.live_format)
+            != (now.live, now.live_cause, &now.live_format)
     {
         facts.extend(live(id, now));
     }
     let changed = now
         .destinations
         .iter()
-        .filter(|d| !before.destinations.contains(d));
+        .filter(|d| anew || !before.destinations.contains(d));
     facts.extend(changed.filter_map(|d| destination(id, d)));
     facts
 }

@@ -2,13 +2,14 @@
 
 use booth_core::{
     ChannelSettings, ChannelShowing, Command, DestinationId, DestinationPreset,
-    DestinationSettings, DestinationState, Force, LiveState, PublishProtocol, SrtInput,
-    SwitchCause, WorkerState,
+    DestinationSettings, DestinationState, Force, LiveState, PublishProtocol, Publisher,
+    PublisherId, SrtInput, SwitchCause, Text, Timestamp, WorkerState,
 };
 use booth_proto::worker::{
     self, ChannelFigures, ChannelReport, ChannelSwitch, DestinationFigures, DestinationReport,
-    Hello, LiveFormat, PublishEnd, PublishStart, from_worker,
+    Hello, LiveFormat, PublishEnd, PublishStart, from_worker, to_worker,
 };
+use bytes::Bytes;
 
 use super::{FakeWorker, SOON, channel, command, create, id, running, server, start, until};
 use crate::secrets::{Keyring, channel_passphrase_context, destination_key_context};
@@ -334,5 +335,69 @@ async fn a_new_boothd_adopts_a_channels_worker_with_what_happened_meanwhile() {
             && radio.publisher.is_none()
     })
     .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn packets_of_a_whip_publisher_reach_the_channels_worker_and_nobody_elses() {
+    let (server, dir) = server().await;
+    running(&server, "radio", ChannelSettings::default()).await;
+    let mut worker = FakeWorker::attach(&dir, "channel-radio").await;
+    worker.channel("order", |_| true).await;
+    let publisher = Publisher {
+        id: PublisherId(7_000),
+        protocol: PublishProtocol::Whip,
+        peer: Text::default(),
+        agent: Text::default(),
+        since: Timestamp(0),
+    };
+    let publish = Command::Publish {
+        channel: id("radio"),
+        publisher,
+    };
+    command(&server, publish).await;
+    let order = worker
+        .channel("its publisher", |d| d.publisher == 7_000)
+        .await;
+    assert_eq!(order.whip, None);
+    let source = worker::Source {
+        caller: "channels/radio".into(),
+        session: 9,
+        audio: None,
+        video: None,
+    };
+    let (tx, mut rx) = server
+        .rooms
+        .hub
+        .open_publisher(source.clone(), PublisherId(7_000));
+    let order = worker.channel("its session", |d| d.whip.is_some()).await;
+    assert_eq!(order.whip, Some(source));
+    tx.send(
+        worker::Medium::Video,
+        false,
+        Bytes::from_static(b"a packet"),
+    );
+    let packets = |m| match m {
+        to_worker::Message::Packets(p) => Some((p.session, p.data)),
+        _ => None,
+    };
+    assert_eq!(
+        worker.next("packets", packets).await,
+        (9, vec![Bytes::from_static(b"a packet")])
+    );
+    let wish = worker::KeyframeRequest { session: 9 };
+    worker.say(from_worker::Message::Keyframe(wish)).await;
+    let asked = tokio::time::timeout(SOON, rx.keyframe.recv()).await;
+    assert!(asked.unwrap().is_some());
+    // Without its session there is nothing to take.
+    drop(tx);
+    let gone = booth_core::Fact::PublisherDown {
+        channel: id("radio"),
+        id: PublisherId(7_000),
+        reason: Text::default(),
+    };
+    server.rooms.director.fact(gone).await;
+    let order = worker.channel("nobody", |d| d.publisher == 0).await;
+    assert_eq!(order.whip, None);
     server.stop().await;
 }
