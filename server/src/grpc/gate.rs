@@ -121,3 +121,20 @@ fn explained(response: Response<Body>) -> Response<Body> {
     };
     reason.status(text).into_http()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_methods_that_look_into_files_take_longer() {
+        let longer: Vec<&str> = auth::TABLE
+            .iter()
+            .map(|(path, _)| *path)
+            .filter(|path| answer_within(path) != ANSWER_WITHIN)
+            .collect();
+        assert_eq!(longer.len(), 3, "{longer:?}");
+        assert!(longer.iter().all(|path| path.contains(".ChannelService/")));
+        assert!(FILES_WITHIN > CHECK_WITHIN);
+    }
+}

@@ -159,9 +159,15 @@ pub fn check_files(field: &str, files: &[String]) -> Result<(), Denied> {
     if files.len() > BACKUP_FILES_MAX {
         return Err(invalid(field, format!("at most {BACKUP_FILES_MAX} files")));
     }
+    if files.iter().map(String::len).sum::<usize>() > PATHS_MAX {
+        let why = format!("their paths have more than {PATHS_MAX} characters together");
+        return Err(invalid(field, why));
+    }
     files.iter().try_for_each(|path| check_path(field, path))
 }
 
+/// All paths of a backup together: lists of channels have to stay below what clients take at a time.
+const PATHS_MAX: usize = 32 * 1_024;
 /// Longest path that the system takes.
 const PATH_MAX: usize = 4_095;
 
@@ -404,6 +410,10 @@ mod tests {
                 files(vec![format!("/{}", "x".repeat(5_000))]),
             ),
             ("settings.backup.files", files(vec!["/a.mp4".into(); 101])),
+            (
+                "settings.backup.files",
+                files(vec![format!("/{}", "x".repeat(400)); 100]),
+            ),
             (
                 "settings.srt_input.port",
                 input(v1::SrtInput {

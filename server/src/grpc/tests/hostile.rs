@@ -368,3 +368,97 @@ async fn a_request_that_does_not_end_is_answered_all_the_same() {
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.contains("grpc-status: 4"), "{answer}");
 }
+
+#[tokio::test]
+async fn hostile_names_and_bytes_are_refused_by_every_method_of_channels() {
+    let booth = Booth::start().await;
+    booth.new_channel_key("radio").await;
+    let names = [
+        "channels/../../etc/passwd".to_owned(),
+        "channels/radio\0".to_owned(),
+        "channels/\u{1b}[2J\u{202e}".to_owned(),
+        "channels/radio/destinations/\u{1b}]0;x\u{7}".to_owned(),
+        format!("channels/{}", "x".repeat(900_000)),
+    ];
+    let mut bodies: Vec<Bytes> = names
+        .into_iter()
+        // Field 1 is the name, the parent or the id.
+        .map(|name| v1::GetChannelRequest { name }.encode_to_vec().into())
+        .collect();
+    bodies.push(Bytes::from_static(&[0xff; 64]));
+    // Groups that never end, and settings longer than the message.
+    bodies.push(Bytes::from_static(&[0x0b; 512]));
+    bodies.push(Bytes::from_static(b"\x12\xff\xff\xff\x7f"));
+    let methods = crate::grpc::auth::TABLE.iter().map(|(path, _)| *path);
+    let methods: Vec<_> = methods
+        .filter(|path| path.contains(".ChannelService/") || path.contains(".DestinationService/"))
+        .collect();
+    assert_eq!(methods.len(), 21);
+    for path in methods {
+        // It takes nothing.
+        if path.ends_with("/ListChannels") {
+            continue;
+        }
+        for body in &bodies {
+            let status = call(&booth, path, Some(ADMIN), body.clone()).await;
+            let status = status.expect_err(path);
+            assert_eq!(status.code(), Code::InvalidArgument, "{path}: {status:?}");
+            let text = status.message();
+            assert!(
+                text.len() < 400 && !text.contains(char::is_control) && !text.contains('\u{202e}'),
+                "{path}: {text:?}"
+            );
+        }
+    }
+    assert_eq!(booth.rooms.board.state().channels.len(), 1);
+    assert_alive(&booth).await;
+}
+
+#[tokio::test]
+async fn numbers_beyond_all_bounds_are_refused_with_their_field() {
+    let booth = Booth::start().await;
+    booth.new_channel_key("radio").await;
+    let max = Some(u32::MAX);
+    let policy = |policy| v1::ChannelSettings {
+        policy: Some(policy),
+        ..Default::default()
+    };
+    macro_rules! settings {
+        ($($field:ident),*) => { [$(v1::ChannelSettings { $field: max, ..Default::default() }),*] };
+    }
+    macro_rules! policies {
+        ($($field:ident),*) => { [$(policy(v1::FailoverPolicy { $field: max, ..Default::default() })),*] };
+    }
+    let cases = settings!(
+        width,
+        height,
+        fps,
+        video_bitrate_kbps,
+        audio_bitrate_kbps,
+        monitor_port
+    );
+    let policies = policies!(
+        stable_ms,
+        lost_ms,
+        delay_ms,
+        stable_max_ms,
+        frozen_ms,
+        black_ms,
+        silent_ms,
+        takeover_ms,
+        fade_ms,
+        alert_backup_ms,
+        alert_destination_ms
+    );
+    for settings in cases.into_iter().chain(policies) {
+        let status = assert_refused(
+            booth
+                .channels()
+                .update_channel(admin(super::channels::update("radio", settings)))
+                .await,
+            Code::InvalidArgument,
+            "INVALID_ARGUMENT",
+        );
+        assert!(status.message().starts_with("settings."), "{status:?}");
+    }
+}

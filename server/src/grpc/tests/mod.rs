@@ -8,6 +8,7 @@ mod drills;
 mod errors;
 mod fakes;
 mod hostile;
+mod keys;
 mod queue;
 mod repeats;
 mod roles;

@@ -304,3 +304,37 @@ async fn meters_carry_the_latest_levels_at_most_as_often_as_asked_for() {
     let status = booth.watches().watch_meters(rate(16)).await.unwrap_err();
     assert_eq!(status.message(), "rate: 1 to 15 a second");
 }
+
+#[tokio::test]
+async fn meters_of_a_channel_name_it_and_its_destinations() {
+    let booth = Booth::start().await;
+    let radio = "radio".parse().unwrap();
+    booth.rooms.meters.channel(&radio, |meter| {
+        meter.live_rate_kbps = 2_500.0;
+        meter.prepared_percent = 40.0;
+        let youtube = meter.destinations.entry("youtube".parse().unwrap());
+        youtube.or_default().dropped_frames = 7;
+    });
+    let mut stream = booth
+        .watches()
+        .watch_meters(admin(v1::WatchMetersRequest { rate: 0 }))
+        .await
+        .unwrap()
+        .into_inner();
+    let told = stream.message().await.unwrap().unwrap().channels.remove(0);
+    assert_eq!(
+        (
+            told.name.as_str(),
+            told.live_rate_kbps,
+            told.prepared_percent
+        ),
+        ("channels/radio", 2_500.0, 40.0)
+    );
+    let youtube = &told.destinations[0];
+    assert_eq!(
+        (youtube.name.as_str(), youtube.dropped_frames),
+        ("channels/radio/destinations/youtube", 7)
+    );
+    booth.rooms.meters.forget_channel(&radio);
+    while !stream.message().await.unwrap().unwrap().channels.is_empty() {}
+}
