@@ -14,6 +14,7 @@ mod fanout;
 mod format;
 mod input;
 mod live;
+mod monitor;
 mod program;
 mod settings;
 mod unit;

@@ -5,6 +5,10 @@ use booth_proto::worker::{ChannelDesired, ChannelMode, ChannelSettings};
 use booth_stream::{MILLISECOND, Nanos};
 
 use super::program::{Loops, Wish};
+use crate::settings::{SrtPeer, SrtSettings};
+
+/// Of the listener to watch the output: SRT's own default.
+const MONITOR_LATENCY_MS: u32 = 120;
 
 /// The settings that a worker keeps from start to end: a change needs a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,20 @@ impl Fixed {
             });
         digest.max(1)
     }
+}
+
+/// The listener to watch the output; nothing when there is to be none.
+pub fn monitor(settings: &ChannelSettings) -> Option<SrtSettings> {
+    let port = u16::try_from(settings.monitor_port).ok().filter(|port| *port != 0)?;
+    Some(SrtSettings {
+        peer: SrtPeer::Listen {
+            bind: settings.bind.clone(),
+            port,
+        },
+        stream_id: String::new(),
+        passphrase: String::new(),
+        latency_ms: MONITOR_LATENCY_MS,
+    })
 }
 
 impl Wish {

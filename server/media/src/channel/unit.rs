@@ -22,8 +22,9 @@ use super::fanout::{Fanout, unit};
 use super::format;
 use super::input::{MediaSocket, SocketEvent};
 use super::live::{Live, LiveChange};
+use super::monitor::Monitor;
 use super::program::{Loops, Out, Program, Wish};
-use super::settings::Fixed;
+use super::settings::{self, Fixed};
 use crate::link::{LinkEvent, Sender};
 use crate::worker::{WorkerArgs, exit};
 
@@ -60,6 +61,7 @@ pub struct Unit {
     fanout: Fanout,
     trust: Arc<Trust>,
     destinations: BTreeMap<String, Destination>,
+    monitor: Option<Monitor>,
     ending: Vec<JoinHandle<()>>,
 
     report: ChannelReport,
@@ -113,6 +115,7 @@ impl Unit {
             fanout: Fanout::default(),
             trust: Arc::default(),
             destinations: BTreeMap::new(),
+            monitor: None,
             ending: Vec::new(),
             report: ChannelReport {
                 live: LiveState::Absent.into(),
@@ -305,6 +308,7 @@ impl Unit {
         self.socket = None;
         let destinations = std::mem::take(&mut self.destinations).into_values();
         self.ending.extend(destinations.map(Destination::end));
+        self.ending.extend(self.monitor.take().map(Monitor::end));
         for task in self.ending {
             let _ = task.await;
         }
@@ -336,6 +340,7 @@ impl Unit {
         self.live_changed(change);
         self.describe();
         self.set_destinations();
+        self.set_monitor(&settings);
         self.report.generation = self.desired.generation;
         self.news = true;
         None
@@ -421,6 +426,16 @@ impl Unit {
         self.destinations_changed();
     }
 
+    /// Opens, closes or moves the listener to watch the channel.
+    fn set_monitor(&mut self, settings: &ChannelSettings) {
+        let wished = settings::monitor(settings);
+        if self.monitor.as_ref().map(Monitor::settings) == wished.as_ref() {
+            return;
+        }
+        self.ending.extend(self.monitor.take().map(Monitor::end));
+        self.monitor = wished.map(|srt| Monitor::start(srt, self.fanout.attach()));
+    }
+
     fn switched(&mut self, showing: ChannelShowing, cause: SwitchCause, gap_ms: u32) {
         tracing::info!(?showing, ?cause, gap_ms, "the output changed");
         self.report.set_showing(showing);
@@ -482,7 +497,7 @@ impl Unit {
             live_rate_kbps: kbps(before.live as f64),
             output_rate_kbps: kbps(before.output as f64),
             late_frames,
-            monitor_clients: 0,
+            monitor_clients: self.monitor.as_ref().map_or(0, Monitor::clients),
             destinations,
         }));
     }

@@ -7,6 +7,7 @@ mod publisher;
 mod receiver;
 mod rig;
 
+mod destinations;
 mod failover;
 
 use std::path::PathBuf;

@@ -1,7 +1,10 @@
 //! A destination of the tests: `ffmpeg -listen 1`, whose packets go to the judge as they come.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use booth_judge::report::Report;
@@ -80,12 +83,6 @@ impl Receiver {
     pub fn report(mut self) -> Report {
         self.judge.take().unwrap().finish()
     }
-
-    /// Nothing is read any more.
-    pub fn stop_reading(&self) {
-        let pid = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
-    }
 }
 
 impl Drop for Receiver {
@@ -93,6 +90,49 @@ impl Drop for Receiver {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A way to a receiver through which little fits, and that can be stopped up: the socket's own buffer would take what is
+/// sent for a while.
+pub struct Narrow {
+    pub port: u16,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Narrow {
+    #[track_caller]
+    pub fn start(to: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // Accepted sockets inherit it.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 4 << 10).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let stopped = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&stopped);
+        std::thread::spawn(move || {
+            let (near, _) = listener.accept().unwrap();
+            let far = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            let (mut answers, mut back) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+            pass(near, far, &stop);
+        });
+        Self { port, stopped }
+    }
+
+    pub fn stop_reading(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, stopped: &AtomicBool) {
+    let mut some = [0; 2048];
+    while !stopped.load(Ordering::Relaxed) {
+        match from.read(&mut some) {
+            Ok(n @ 1..) if to.write_all(&some[..n]).is_ok() => {}
+            _ => return,
+        }
+    }
+    // Held open for as long as the test lasts.
+    std::thread::park();
 }
 
 pub fn destination(id: &str, port: u16) -> DestinationSettings {

@@ -4,6 +4,7 @@
 mod backoff;
 mod machine;
 mod session;
+mod srt;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -8,6 +8,7 @@ use booth_stream::MediaEvent;
 use rustls::ClientConfig;
 
 use super::machine::{Failure, FailureKind};
+use super::srt::SrtPush;
 
 /// Whom destinations are to be: shared by all of a worker, and read when the first RTMPS session needs it, for the
 /// machine's certificates take a megabyte.
@@ -46,11 +47,15 @@ fn nobody() -> Result<Arc<ClientConfig>, PublishError> {
 
 pub enum Session {
     Rtmp(Box<Publisher>),
+    Srt(Box<SrtPush>),
 }
 
 impl Session {
     /// Connects; answered when the stream may be sent.
     pub async fn connect(settings: &DestinationSettings, trust: &Trust) -> Result<Self, Failure> {
+        if settings.url.starts_with("srt://") {
+            return Ok(Self::Srt(Box::new(SrtPush::connect(settings).await?)));
+        }
         let target = Target::parse(&settings.url, &settings.key)?;
         let tls = trust.config(target.tls()).await?;
         let publisher = Publisher::connect(&target, &Deadlines::default(), &tls).await?;
@@ -61,6 +66,7 @@ impl Session {
     pub async fn send(&mut self, event: &MediaEvent) -> Result<(), Failure> {
         match self {
             Self::Rtmp(publisher) => Ok(publisher.send(event).await?),
+            Self::Srt(push) => push.send(event),
         }
     }
 
@@ -68,6 +74,7 @@ impl Session {
     pub async fn failed(&mut self) -> Failure {
         match self {
             Self::Rtmp(publisher) => publisher.failed().await.into(),
+            Self::Srt(push) => push.failed().await,
         }
     }
 
@@ -79,6 +86,7 @@ impl Session {
                 let taken = stats.sent_bytes.saturating_sub(stats.unsent_bytes);
                 (stats.sent_bytes, taken)
             }
+            Self::Srt(push) => push.bytes(),
         }
     }
 
@@ -86,6 +94,7 @@ impl Session {
     pub async fn close(self) {
         match self {
             Self::Rtmp(publisher) => publisher.close().await,
+            Self::Srt(push) => push.close().await,
         }
     }
 }
