@@ -454,7 +454,10 @@ impl LiveLine {
         let rebase = match (own.last, other.last) {
             (Some((last, arrival)), _) => {
                 // The latest that was ever on time: what is ahead of it and of its own track has not waited for its time.
-                let on_time = self.offset.get().map_or(Nanos::MAX, |offset| now - offset + JUMP_EARLY);
+                let on_time = self
+                    .offset
+                    .get()
+                    .map_or(Nanos::MAX, |offset| now - offset + JUMP_EARLY);
                 let fits = |rebase: Nanos| {
                     let dts = src.saturating_add(rebase);
                     let beyond = dts.saturating_sub(last) - (now - arrival);

@@ -36,12 +36,12 @@ impl VideoHead {
         self.shown.map_or(self.reorder, |shown| shown + self.frame)
     }
 
-    /// `dts` of a key frame of a source with this `pts - dts` that is shown at `pts`.
-    pub fn key_dts(&self, pts: Nanos, reorder: Nanos) -> Nanos {
+    /// `dts` of a key frame of a source with this `pts - dts` and duration of a picture, which is shown at `pts`.
+    pub fn key_dts(&self, pts: Nanos, reorder: Nanos, frame: Nanos) -> Nanos {
         self.fit(
             pts,
             pts - self.reorder.max(reorder),
-            self.squeeze_for(reorder),
+            self.squeeze_for(reorder, frame),
         )
     }
 
@@ -64,18 +64,20 @@ impl VideoHead {
 
     /// A source with this `pts - dts` comes: its first pictures are decoded closer together, until they are as far
     /// ahead of their showing as it needs.
-    pub fn let_in(&mut self, reorder: Nanos) {
-        self.squeeze = self.squeeze_for(reorder);
+    pub fn let_in(&mut self, reorder: Nanos, frame: Nanos) {
+        self.squeeze = self.squeeze_for(reorder, frame);
         self.reorder = self.reorder.max(reorder.min(REORDER_MAX));
     }
 
-    /// With a deficit of n frames, n + 1 pictures share the time of one: then each is decoded before it is shown.
-    fn squeeze_for(&self, reorder: Nanos) -> Nanos {
+    /// With a deficit of n of its frames, n + 1 pictures are decoded in the time of one that went before: then each is
+    /// decoded before it is shown.
+    fn squeeze_for(&self, reorder: Nanos, frame: Nanos) -> Nanos {
         let deficit = reorder - self.reorder;
-        if deficit <= 0 || self.frame <= 0 {
+        if deficit <= 0 {
             return STEP_MIN;
         }
-        let pictures = (deficit + self.frame - 1) / self.frame + 1;
+        let frame = frame.max(STEP_MIN);
+        let pictures = (deficit + frame - 1) / frame + 1;
         (self.frame / pictures).max(STEP_MIN)
     }
 

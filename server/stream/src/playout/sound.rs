@@ -64,7 +64,11 @@ impl Playout {
     /// one begins, what is nearest is best.
     fn hole(&self) -> Nanos {
         let frame = self.audio.frame();
-        if self.audio.joint { frame / 2 } else { frame * 3 / 4 }
+        if self.audio.joint {
+            frame / 2
+        } else {
+            frame * 3 / 4
+        }
     }
 
     /// A silent frame and its config: the output's own if one can be made, otherwise the slate's.

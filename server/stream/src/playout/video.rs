@@ -13,7 +13,7 @@ use crate::{
 /// A live source's output is drawn to its place by one in this many: nobody sees half a percent.
 const SLEW: Nanos = 200;
 /// Audio of a loop may begin this much before its picture, when the source before it ended too early.
-const AUDIO_LEAD: Nanos = 120 * MILLISECOND;
+const AUDIO_LEAD: Nanos = 250 * MILLISECOND;
 
 /// What is next for the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,8 +96,9 @@ impl Playout {
     }
 
     fn loop_dts(&self, kind: Kind) -> Nanos {
-        let reorder = self.loaded(kind).map_or(0, |loaded| loaded.tape.reorder);
-        self.video.key_dts(self.video.next(), reorder)
+        let tape = self.loaded(kind).map(|loaded| &loaded.tape);
+        let (reorder, frame) = tape.map_or((0, 0), |tape| (tape.reorder, tape.frame));
+        self.video.key_dts(self.video.next(), reorder, frame)
     }
 
     /// The first live key frame, at its own time: there is nothing it has to follow closely.
@@ -128,7 +129,7 @@ impl Playout {
             .filter(|(_, picture)| picture.key)
         {
             let reorder = picture.pts - picture.dts;
-            let due = self.origin + self.video.key_dts(pts, reorder);
+            let due = self.origin + self.video.key_dts(pts, reorder, self.line.frame());
             let own = picture.dts + offset;
             let own_pts = own - self.origin + self.video.reorder.max(reorder);
             if own_pts - pts > early_max && !alone {
@@ -245,7 +246,7 @@ impl Playout {
             Force::Live => Cause::Forced,
             _ => Cause::LiveStable,
         };
-        let pts = self.enter(now, due, reorder);
+        let pts = self.enter(now, due, reorder, self.line.frame());
         let shift = Shift {
             pts: pts - picture.pts,
             dts: pts - self.video.reorder.max(reorder) - picture.dts,
@@ -272,7 +273,7 @@ impl Playout {
             Air::Tail(_, _, cause) => *cause,
             Air::Loop(..) => Cause::BackupChanged,
         };
-        let pts = self.enter(now, due, tape.reorder);
+        let pts = self.enter(now, due, tape.reorder, tape.frame);
         let half = tape.source.audio().frame() / 2;
         let audio_from = self
             .audio
@@ -307,7 +308,7 @@ impl Playout {
 
     /// Makes place for a source that is decoded this much before it is shown; gives `pts` of its first picture. An
     /// output that had to wait goes on from now.
-    fn enter(&mut self, now: Nanos, due: Nanos, reorder: Nanos) -> Nanos {
+    fn enter(&mut self, now: Nanos, due: Nanos, reorder: Nanos, frame: Nanos) -> Nanos {
         let first = self.video.shown.is_none();
         if first {
             let loops = [&self.backup, &self.slate]
@@ -317,8 +318,8 @@ impl Playout {
             self.video.reorder = loops.chain([reorder]).max().unwrap_or(0);
         }
         let pts = self.video.next();
-        let dts = self.video.key_dts(pts, reorder);
-        self.video.let_in(reorder);
+        let dts = self.video.key_dts(pts, reorder, frame);
+        self.video.let_in(reorder, frame);
         let late_max = self.video.frame.max(20 * MILLISECOND);
         if first {
             self.origin = if now.saturating_sub(due) > late_max {
@@ -390,7 +391,10 @@ impl Playout {
     }
 
     pub(super) fn unreadable(&mut self, kind: Kind, tape: &Arc<Tape>) {
-        if let Some(loaded) = self.loaded_mut(kind).filter(|loaded| loaded.readable && Arc::ptr_eq(&loaded.tape, tape)) {
+        if let Some(loaded) = self
+            .loaded_mut(kind)
+            .filter(|loaded| loaded.readable && Arc::ptr_eq(&loaded.tape, tape))
+        {
             loaded.readable = false;
             self.unreadable = Some(kind.showing());
         }

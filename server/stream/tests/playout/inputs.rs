@@ -75,6 +75,59 @@ fn a_wrap_of_timestamps_is_not_seen() {
 }
 
 #[test]
+fn pictures_that_are_missing_at_a_wrap_do_not_touch_the_sound() {
+    let mut sim = sim();
+    let mut publisher = Publisher::new(10, 30);
+    (publisher.base, publisher.wrap) = (WRAP_32 - 12 * SECOND, Some(WRAP_32));
+    sim.run(SECOND);
+    sim.begin(1);
+    // The encoder leaves out 200 ms of pictures.
+    let missing = 12_900 * MS..13_100 * MS;
+    let there = move |(at, event): &(Nanos, MediaEvent)| {
+        !missing.contains(at)
+            || !matches!(event, MediaEvent::Unit(unit) if unit.track == Track::Video)
+    };
+    sim.feed(
+        20 * SECOND,
+        publisher.send(SECOND, 19 * SECOND).filter(there),
+    );
+    sim.shows(Showing::Live);
+    assert_eq!((sim.playout.figures().dropped, sim.oracle.silent), (0, 0));
+    assert!(
+        (200 * MS..=240 * MS).contains(&sim.oracle.pts_step),
+        "{} ms",
+        sim.oracle.pts_step / MS
+    );
+    sim.oracle.is_in_step();
+}
+
+#[test]
+fn a_frame_rate_that_is_claimed_wrongly_is_not_believed() {
+    for claimed in [60, 15, 0] {
+        let mut sim = sim();
+        let config = VideoConfig {
+            fps_milli: claimed * 1000,
+            ..VideoConfig::clone(&video_config(10, 30))
+        };
+        let config = Arc::new(config);
+        sim.run(SECOND);
+        sim.begin(1);
+        let arrivals = Publisher::new(10, 30)
+            .send(SECOND, 10 * SECOND)
+            .map(move |(at, event)| match event {
+                MediaEvent::Video(_) => (at, MediaEvent::Video(Arc::clone(&config))),
+                event => (at, event),
+            });
+        sim.feed(11 * SECOND, arrivals);
+        sim.shows(Showing::Live);
+        sim.run(15 * SECOND);
+        sim.shows(Showing::Backup);
+        sim.oracle.is_hitless(frame(30));
+        assert!(sim.oracle.pts_step_min.unwrap() >= frame(30) - 2 * MS);
+    }
+}
+
+#[test]
 fn timestamps_that_jump_are_brought_back_to_one_line() {
     for b in [0, 2] {
         for by in [
@@ -264,6 +317,31 @@ fn a_backlog_after_a_long_stall_is_dropped_and_live_comes_back() {
 }
 
 #[test]
+fn a_publisher_that_stays_behind_after_a_stall_comes_back_in_the_stable_time() {
+    let mut sim = sim();
+    sim.run(SECOND);
+    sim.begin(1);
+    // From 13 s on everything comes 3 s later: its backlog is never made up for.
+    let later = |(at, event)| {
+        (
+            if at > 13 * SECOND {
+                at + 3 * SECOND
+            } else {
+                at
+            },
+            event,
+        )
+    };
+    let mut arrivals = Arrivals::new(Publisher::new(10, 30).send(SECOND, 60 * SECOND).map(later));
+    sim.go(16 * SECOND, &mut arrivals);
+    sim.shows(Showing::Backup);
+    // Twice 5 s, for it was lost soon after it was taken, and up to a GOP.
+    sim.go(16 * SECOND + 12_700 * MS, &mut arrivals);
+    sim.shows(Showing::Live);
+    sim.oracle.is_hitless(frame(30));
+}
+
+#[test]
 fn a_source_that_sends_too_fast_is_cut_without_a_hole() {
     let mut sim = sim();
     let mut publisher = Publisher::new(10, 30);
@@ -317,6 +395,32 @@ fn a_cached_gop_at_the_start_does_not_stay_as_latency() {
         sim.playout.figures().held / MS
     );
     sim.oracle.is_hitless(frame(30));
+}
+
+#[test]
+fn a_long_backlog_is_cut_to_the_delay_and_not_below() {
+    let mut sim = sim();
+    sim.set(Policy {
+        force: Force::Live,
+        ..Policy::default()
+    });
+    sim.run(SECOND);
+    sim.begin(1);
+    // 8 s come at once.
+    let arrivals = Publisher::new(10, 30).send(-7 * SECOND, 60 * SECOND);
+    let mut arrivals = Arrivals::new(arrivals.map(|(at, event)| (at.max(SECOND), event)));
+    for second in 2..20 {
+        sim.go(second * SECOND, &mut arrivals);
+        let held = sim.playout.figures().held;
+        assert!(
+            (570 * MS..=600 * MS + 3 * SECOND).contains(&held),
+            "{} ms",
+            held / MS
+        );
+    }
+    sim.shows(Showing::Live);
+    assert!(sim.playout.figures().dropped > 100);
+    sim.oracle.is_one_line(frame(30));
 }
 
 #[test]
@@ -479,18 +583,25 @@ fn reordered_pictures_that_miss_others_are_trimmed_from_the_end() {
 #[test]
 fn pictures_that_lead_to_the_key_frame_of_an_open_gop_are_left_out() {
     for b in [1, 2, 3] {
-        let mut sim = sim();
-        let mut publisher = Publisher::new(10, 30);
-        publisher.pictures.b = b;
-        publisher.pictures.open = true;
-        live_for(&mut sim, &publisher, 20);
-        sim.shows(Showing::Live);
-        assert_eq!(sim.playout.figures().dropped, u64::from(b));
-        sim.end();
-        sim.run(30 * SECOND);
-        sim.oracle.is_one_line(frame(30));
-        let gap = Nanos::from(b + 1) * frame(30) + 2 * MS;
-        assert!(sim.oracle.silence <= gap, "{} ms", sim.oracle.silence / MS);
+        for delay in [0, 600 * MS] {
+            let mut sim = Sim::with_loops(
+                Policy {
+                    delay,
+                    ..Policy::default()
+                },
+                backup(30),
+                slate(30),
+            );
+            let mut publisher = Publisher::new(10, 30);
+            publisher.pictures.b = b;
+            publisher.pictures.open = true;
+            live_for(&mut sim, &publisher, 20);
+            sim.shows(Showing::Live);
+            assert_eq!(sim.playout.figures().dropped, u64::from(b));
+            sim.oracle.is_one_line(frame(30));
+            let gap = Nanos::from(b + 2) * frame(30) + 2 * MS;
+            assert!(sim.oracle.silence <= gap, "{} ms", sim.oracle.silence / MS);
+        }
     }
 }
 
