@@ -146,8 +146,8 @@ impl Playout {
     pub(super) fn step_video(&mut self, now: Nanos, due: Nanos, step: Step, out: &mut Vec<Output>) {
         match step {
             Step::Continue => self.go_on(now, due, out),
-            Step::Live(at) => self.to_live(now, due, at, out),
-            Step::Loop(kind) => self.to_loop(now, due, kind, out),
+            Step::Live(at) => self.switch_to_live(now, due, at, out),
+            Step::Loop(kind) => self.switch_to_loop(now, due, kind, out),
         }
     }
 
@@ -235,7 +235,7 @@ impl Playout {
         self.origin += off.clamp(-most, most);
     }
 
-    fn to_live(&mut self, now: Nanos, due: Nanos, at: usize, out: &mut Vec<Output>) {
+    fn switch_to_live(&mut self, now: Nanos, due: Nanos, at: usize, out: &mut Vec<Output>) {
         let before = self.begin_switch();
         let Some(picture) = self.line.enter(at) else {
             return;
@@ -261,7 +261,7 @@ impl Playout {
         self.skip_audio();
     }
 
-    fn to_loop(&mut self, now: Nanos, due: Nanos, kind: Kind, out: &mut Vec<Output>) {
+    fn switch_to_loop(&mut self, now: Nanos, due: Nanos, kind: Kind, out: &mut Vec<Output>) {
         let before = self.begin_switch();
         let Some(loaded) = self.loaded(kind) else {
             return;
