@@ -133,7 +133,6 @@ impl Server {
         format!("rtmp://{}/{rest}", self.address)
     }
 
-    #[track_caller]
     pub async fn next(&mut self) -> Told {
         timeout(SOON, self.told.recv()).await.unwrap().unwrap()
     }
@@ -152,8 +151,14 @@ impl Server {
 }
 
 pub fn ffmpeg(arguments: &str) -> Child {
-    Command::new("ffmpeg")
-        .args(["-hide_banner", "-nostdin", "-loglevel", "warning"])
+    program(
+        "ffmpeg",
+        &format!("-hide_banner -nostdin -loglevel warning {arguments}"),
+    )
+}
+
+pub fn program(name: &str, arguments: &str) -> Child {
+    Command::new(name)
         .args(arguments.split_whitespace())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

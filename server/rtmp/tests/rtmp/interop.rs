@@ -144,6 +144,77 @@ async fn ffmpeg_that_wants_to_play_is_refused() {
     assert!(said.contains("plays none"), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_past_the_end_of_24_and_of_32_bits_of_time_goes_on() {
+    let mut server = Server::plain().await;
+    let url = server.url(&format!("live/{KEY}"));
+    for begin_s in [16_776, 4_294_966] {
+        let mut encoder = ffmpeg(&format!(
+            "{PICTURE} {SOUND} -t 3 -output_ts_offset {begin_s} {H264} -c:a aac -ar 48000 -f flv {url}"
+        ));
+        let (events, ended) = server.until_ended().await;
+        assert_eq!(ended, Ended::Unpublished);
+        assert!(
+            timeout(SOON, encoder.wait())
+                .await
+                .unwrap()
+                .unwrap()
+                .success()
+        );
+        let video = units(&events, Track::Video);
+        assert_eq!(video.len(), 90, "{begin_s}");
+        for two in video.windows(2) {
+            let step = (two[1].dts - two[0].dts) / 1_000_000;
+            assert!(
+                (33..=34).contains(&step),
+                "{begin_s}: {step} ms at {}",
+                two[0].dts
+            );
+        }
+        for two in units(&events, Track::Audio).windows(2) {
+            let step = (two[1].dts - two[0].dts) / 1_000_000;
+            assert!(
+                (21..=22).contains(&step),
+                "{begin_s}: {step} ms at {}",
+                two[0].dts
+            );
+        }
+    }
+}
+
+/// `rtmpsink` is librtmp, as in OBS; `rtmp2sink` is GStreamer's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn librtmp_and_gstreamer_publish() {
+    for sink in ["rtmpsink", "rtmp2sink"] {
+        let mut server = Server::plain().await;
+        let url = server.url(&format!("live/x?token={KEY}"));
+        let mut encoder = program(
+            "gst-launch-1.0",
+            &format!(
+                "flvmux streamable=true name=mux ! {sink} location={url} \
+                 videotestsrc num-buffers=60 ! video/x-raw,width=320,height=180,framerate=30/1 ! \
+                 x264enc key-int-max=30 bitrate=500 ! h264parse ! mux. \
+                 audiotestsrc num-buffers=86 samplesperbuffer=1024 ! audio/x-raw,rate=44100,channels=2 ! \
+                 avenc_aac ! aacparse ! mux."
+            ),
+        );
+        let Told::Asked(request) = server.next().await else {
+            panic!("nobody asked");
+        };
+        assert_eq!((request.channel.as_str(), request.key.as_str()), ("x", KEY));
+        let (events, _) = server.until_ended().await;
+        assert!(
+            timeout(SOON, encoder.wait())
+                .await
+                .unwrap()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(units(&events, Track::Video).len(), 60, "{sink}");
+        assert!(units(&events, Track::Audio).len() >= 80, "{sink}");
+    }
+}
+
 /// What a real encoder sends, to be sent on.
 async fn recorded() -> Vec<MediaEvent> {
     let mut server = Server::plain().await;
