@@ -11,10 +11,17 @@ use super::table::{Cell, Table, Tone};
 use super::text;
 use crate::names::last_part;
 
+/// Column of when the source came to air.
+const SINCE: usize = 2;
+
 /// Every channel; with the server's time, how long each source has been on.
 pub fn table(channels: &[Channel], now_ms: Option<i64>) -> Table {
+    let mut headings = Channel::HEADINGS.to_vec();
+    if now_ms.is_some() {
+        headings[SINCE] = "FOR";
+    }
     Table {
-        headings: Channel::HEADINGS.to_vec(),
+        headings,
         rows: channels
             .iter()
             .map(|channel| row(channel, now_ms))
@@ -47,7 +54,7 @@ impl Row for Channel {
     const HEADINGS: &'static [&'static str] = &[
         "CHANNEL",
         "SHOWING",
-        "FOR",
+        "SINCE",
         "LIVE INPUT",
         "PUBLISHER",
         "DESTINATIONS",
@@ -144,7 +151,7 @@ pub fn page(
         ),
         ("Showing", showing_of(channel)),
         (
-            "For",
+            if now_ms.is_some() { "For" } else { "Since" },
             Cell::new(since(channel.showing_time.as_ref(), now_ms)),
         ),
         (
@@ -283,6 +290,7 @@ fn prepared_of(prepared: &Prepared) -> Cell {
 fn policy_of(policy: &FailoverPolicy) -> Vec<(&'static str, Cell)> {
     let ms = |value: Option<u32>| match value.unwrap_or(0) {
         0 => String::new(),
+        value if value % 60_000 == 0 => format!("{} min", value / 60_000),
         value if value % 1_000 == 0 => format!("{} s", value / 1_000),
         value => format!("{value} ms"),
     };

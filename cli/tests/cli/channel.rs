@@ -194,7 +194,7 @@ async fn lists_show_source_time_on_it_publisher_destinations_and_alerts() {
     fake.stream(vec![Step::End(Code::Unavailable)]);
     let done = fake.booth(&["channel", "list"]).await.exits(0);
     assert!(
-        done.stdout.contains("2026-11-21 05:00:00Z"),
+        done.stdout.contains("SINCE") && done.stdout.contains("2026-11-21 05:00:00Z"),
         "{}",
         done.stdout
     );

@@ -167,6 +167,10 @@ fn destination(
     let Some(known) = found.destinations.get(id).filter(|d| d.enabled) else {
         return;
     };
+    // One that is down for weeks tries for weeks: an attempt that is no success yet is not worth a record.
+    if known.state == DestinationState::Retrying && state == DestinationState::Connecting {
+        return;
+    }
     let news = !error.is_empty() && known.last_error != *error && state != DestinationState::Live;
     if known.state != state || news {
         draft.emit(Event::DestinationState {

@@ -339,7 +339,11 @@ impl Model {
                 if let Some(station) = self.heard(channel) {
                     let mut outlets = station.outlets.iter_mut();
                     let outlet = outlets.find(|o| o.id == id.as_str() && o.enabled);
-                    if let Some(outlet) = outlet {
+                    let again = |outlet: &&mut Outlet| {
+                        let before = (outlet.state, *state);
+                        before != (DestinationState::Retrying, DestinationState::Connecting)
+                    };
+                    if let Some(outlet) = outlet.filter(again) {
                         outlet.state = *state;
                         if *state == DestinationState::Live || !error.is_empty() {
                             outlet.error = error.to_string();
