@@ -14,6 +14,7 @@ mod channel;
 mod channel_alert;
 mod channel_day;
 mod channel_fact;
+mod channel_settings;
 mod destination;
 mod fold;
 mod join;
