@@ -126,14 +126,16 @@ impl Ear {
             }
             (UnitId::Ingest, M::PublishEnd(end)) => {
                 let state = self.context.board.state();
-                // Found by the publisher's own number: what the worker calls the channel is only a help.
-                let of = |id: &ChannelId| ChannelId::new(&end.channel).is_ok_and(|c| c == *id);
-                let fed = state.channels.values().find(|c| {
-                    of(&c.id)
-                        || c.publisher
-                            .as_ref()
-                            .is_some_and(|p| p.id.0 == end.publisher)
-                });
+                // Found by the publisher's own number: what the worker calls the channel is only for the log.
+                let of = |p: &booth_core::Publisher| p.id.0 == end.publisher;
+                let mut channels = state.channels.values();
+                let fed = channels.find(|c| c.publisher.as_ref().is_some_and(of));
+                // One whose acceptance is not durable yet is known by its channel alone.
+                let named = || {
+                    let id = ChannelId::new(&end.channel).ok()?;
+                    state.channels.get(&id)
+                };
+                let fed = fed.or_else(named);
                 let down = fed.map(|channel| channel_facts::publisher_down(&channel.id, &end));
                 self.tell(down).await;
             }

@@ -401,3 +401,29 @@ async fn packets_of_a_whip_publisher_reach_the_channels_worker_and_nobody_elses(
     assert_eq!(order.whip, None);
     server.stop().await;
 }
+
+#[test]
+fn a_socket_has_a_name_that_fits_however_long_the_channels_is() {
+    let places = |run: &str| super::super::Places {
+        run: run.into(),
+        binary: "boothd".into(),
+        orphan_timeout: SOON,
+    };
+    let long = id(&"x".repeat(63));
+    let deep = format!("/srv/{}/run", "d".repeat(60));
+    let (short, deep) = (places("/srv/booth/run"), places(&deep));
+    assert!(
+        short
+            .media_socket(&long)
+            .ends_with(format!("channel-{long}.media"))
+    );
+    assert!(
+        deep.media_socket(&id("radio"))
+            .ends_with("channel-radio.media")
+    );
+    let path = deep.media_socket(&long);
+    assert!(path.as_os_str().len() < 108 && path != deep.media_socket(&id(&"y".repeat(63))));
+    assert!(std::os::unix::net::SocketAddr::from_pathname(&path).is_ok());
+    assert!(deep.fits_sockets());
+    assert!(!places(&format!("/srv/{}/run", "d".repeat(90))).fits_sockets());
+}
