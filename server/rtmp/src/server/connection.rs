@@ -166,14 +166,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) async fn farewell(mut self) {
         let end = async {
             self.flush().await?;
-            let broken = |error: std::io::Error| Ended::Broken(error.kind());
-            self.stream.shutdown().await.map_err(broken)?;
-            let mut rest = [0; 4096];
-            while self.stream.read(&mut rest).await.map_err(broken)? > 0 {}
-            Ok::<(), Ended>(())
+            self.stream
+                .shutdown()
+                .await
+                .map_err(|error| Ended::Broken(error.kind()))?;
+            self.ebb().await
         };
         if !matches!(timeout(FAREWELL, end).await, Ok(Ok(()))) {
             tracing::debug!("the encoder did not wait for the end");
+        }
+    }
+
+    /// The encoder said goodbye: it hangs up itself. Some call it an error if we do.
+    pub(super) async fn seen_off(mut self) {
+        let end = async {
+            self.flush().await?;
+            self.ebb().await
+        };
+        if !matches!(timeout(FAREWELL, end).await, Ok(Ok(()))) {
+            tracing::debug!("the encoder did not hang up");
+        }
+    }
+
+    /// Reads to the end.
+    async fn ebb(&mut self) -> Result<(), Ended> {
+        let mut rest = [0; 4096];
+        loop {
+            match self.stream.read(&mut rest).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return Err(Ended::Broken(error.kind())),
+            }
         }
     }
 }

@@ -210,7 +210,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         if let Some((level, code)) = status {
             let status = commands::status(level, code, &ended.to_string());
             self.connection.command(stream, &status);
-            self.connection.farewell().await;
+            if ended == Ended::Unpublished {
+                self.connection.seen_off().await;
+            } else {
+                self.connection.farewell().await;
+            }
         }
         ended
     }

@@ -188,7 +188,7 @@ async fn librtmp_and_gstreamer_publish() {
     for sink in ["rtmpsink", "rtmp2sink"] {
         let mut server = Server::plain().await;
         let url = server.url(&format!("live/x?token={KEY}"));
-        let mut encoder = program(
+        let encoder = program(
             "gst-launch-1.0",
             &format!(
                 "flvmux streamable=true name=mux ! {sink} location={url} \
@@ -202,14 +202,12 @@ async fn librtmp_and_gstreamer_publish() {
             panic!("nobody asked");
         };
         assert_eq!((request.channel.as_str(), request.key.as_str()), ("x", KEY));
-        let (events, _) = server.until_ended().await;
-        assert!(
-            timeout(SOON, encoder.wait())
-                .await
-                .unwrap()
-                .unwrap()
-                .success()
-        );
+        let (events, ended) = server.until_ended().await;
+        let output = timeout(SOON, encoder.wait_with_output())
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(output.status.success(), "{sink}, {ended}: {output:?}");
         assert_eq!(units(&events, Track::Video).len(), 60, "{sink}");
         assert!(units(&events, Track::Audio).len() >= 80, "{sink}");
     }
