@@ -289,7 +289,10 @@ fn forced_backup_pins_the_backup_and_auto_lets_live_back() {
     let start = SECOND;
     sim.run(start);
     sim.begin(1);
-    let mut arrivals = Arrivals::new(Publisher::new(10, 30).send(start, 60 * SECOND));
+    let mut publisher = Publisher::new(10, 30);
+    publisher.pictures.b = 2;
+    sim.oracle.keep_media = true;
+    let mut arrivals = Arrivals::new(publisher.send(start, 60 * SECOND));
     sim.go(15 * SECOND, &mut arrivals);
     sim.shows(Showing::Live);
     sim.set(Policy {
@@ -302,6 +305,20 @@ fn forced_backup_pins_the_backup_and_auto_lets_live_back() {
     assert!(
         sim.oracle.last_switch().at - 15 * SECOND <= 2 * frame(30),
         "at once"
+    );
+    // What was heard with the last picture is heard to its end.
+    let last = |of| {
+        sim.oracle
+            .media
+            .iter()
+            .rfind(|(_, stamp, track)| stamp.source == 10 && *track == of)
+    };
+    let seen = last(Track::Video).unwrap().0 + frame(30);
+    let heard = last(Track::Audio).unwrap().0 + audio_config(48_000, 2).frame();
+    assert!(
+        (seen - heard).abs() <= 13 * MS,
+        "{} ms",
+        (seen - heard) / MS
     );
     sim.go(40 * SECOND, &mut arrivals);
     sim.shows(Showing::Backup);
@@ -351,7 +368,8 @@ fn frozen_black_and_silent_input_is_lost_after_its_time_and_back_when_it_moves()
         silent: 10 * SECOND,
         ..Policy::default()
     };
-    let cases: [(fn(bool) -> Verdict, Nanos, Cause); 3] = [
+    type Says = fn(bool) -> Verdict;
+    let cases: [(Says, Nanos, Cause); 3] = [
         (Verdict::Frozen, 5, Cause::LiveFrozen),
         (Verdict::Black, 3, Cause::LiveBlack),
         (Verdict::Silent, 10, Cause::LiveSilent),

@@ -338,6 +338,9 @@ fn a_publisher_that_stays_behind_after_a_stall_comes_back_in_the_stable_time() {
     // Twice 5 s, for it was lost soon after it was taken, and up to a GOP.
     sim.go(16 * SECOND + 12_700 * MS, &mut arrivals);
     sim.shows(Showing::Live);
+    // With what is held as before.
+    let held = sim.playout.figures().held;
+    assert!((560 * MS..=700 * MS).contains(&held), "{} ms", held / MS);
     sim.oracle.is_hitless(frame(30));
 }
 
