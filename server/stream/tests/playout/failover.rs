@@ -8,7 +8,7 @@ use booth_stream::{
 };
 
 use crate::sim::{Arrivals, Sim};
-use crate::sources::{Loop, Pictures, Publisher, audio_config};
+use crate::sources::{Loop, Pictures, Publisher, Stamp, audio_config};
 
 pub const MS: Nanos = MILLISECOND;
 
@@ -307,14 +307,12 @@ fn forced_backup_pins_the_backup_and_auto_lets_live_back() {
         "at once"
     );
     // What was heard with the last picture is heard to its end.
-    let last = |of| {
-        sim.oracle
-            .media
-            .iter()
-            .rfind(|(_, stamp, track)| stamp.source == 10 && *track == of)
-    };
-    let seen = last(Track::Video).unwrap().0 + frame(30);
-    let heard = last(Track::Audio).unwrap().0 + audio_config(48_000, 2).frame();
+    let media = &sim.oracle.media;
+    let of_live =
+        |of| move |(_, stamp, track): &&(Nanos, Stamp, Track)| stamp.source == 10 && *track == of;
+    let last = |of| media.iter().filter(of_live(of)).map(|(pts, ..)| *pts).max();
+    let seen = last(Track::Video).unwrap() + frame(30);
+    let heard = last(Track::Audio).unwrap() + audio_config(48_000, 2).frame();
     assert!(
         (seen - heard).abs() <= 13 * MS,
         "{} ms",
@@ -486,9 +484,7 @@ fn the_backup_goes_on_where_it_is_told_to() {
             .position(|(_, stamp, _)| stamp.source == 10)
             .unwrap();
         let is_backup = |track| {
-            move |(_, stamp, of): &&(Nanos, crate::sources::Stamp, Track)| {
-                stamp.source == 1 && *of == track
-            }
+            move |(_, stamp, of): &&(Nanos, Stamp, Track)| stamp.source == 1 && *of == track
         };
         let left = media[..live]
             .iter()
