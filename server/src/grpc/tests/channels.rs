@@ -1,12 +1,11 @@
 use booth_core::{
-    ChannelShowing, Fact, LiveState, PublishProtocol, Publisher, PublisherId, Role, SwitchCause,
-    Text,
+    ChannelShowing, Fact, LiveState, PublishProtocol, Publisher, PublisherId, SwitchCause, Text,
 };
 use booth_proto::v1;
 use tonic::Code;
 
 use super::watch::{next_change, next_snapshot, texts, watch};
-use super::{ADMIN, Booth, admin, assert_refused, bearing};
+use super::{ADMIN, Booth, admin, assert_refused};
 
 pub fn create(id: &str) -> v1::CreateChannelRequest {
     v1::CreateChannelRequest {
@@ -393,20 +392,29 @@ async fn refusals_of_the_core_name_the_field_as_requests_call_it() {
 async fn a_channel_that_is_not_there_is_not_found_by_any_verb() {
     let booth = Booth::start().await;
     let mut client = booth.channels();
+    let name = || "channels/nope".to_owned();
     macro_rules! not_found {
-        ($($call:ident $request:ident),*) => {$(
-            let request = v1::$request { name: "channels/nope".into(), ..Default::default() };
-            assert_refused(client.$call(admin(request)).await, Code::NotFound, "CHANNEL_NOT_FOUND");
+        ($($call:ident($request:expr)),* $(,)?) => {$(
+            let answer = client.$call(admin($request)).await;
+            assert_refused(answer, Code::NotFound, "CHANNEL_NOT_FOUND");
         )*};
     }
+    macro_rules! verb {
+        ($request:ident) => {
+            v1::$request {
+                name: name(),
+                ..Default::default()
+            }
+        };
+    }
     not_found!(
-        get_channel GetChannelRequest,
-        delete_channel DeleteChannelRequest,
-        start_channel StartChannelRequest,
-        stop_channel StopChannelRequest,
-        rotate_channel_key RotateChannelKeyRequest,
-        kick_channel_publisher KickChannelPublisherRequest,
-        get_channel_address GetChannelAddressRequest
+        get_channel(v1::GetChannelRequest { name: name() }),
+        delete_channel(verb!(DeleteChannelRequest)),
+        start_channel(verb!(StartChannelRequest)),
+        stop_channel(verb!(StopChannelRequest)),
+        rotate_channel_key(verb!(RotateChannelKeyRequest)),
+        kick_channel_publisher(verb!(KickChannelPublisherRequest)),
+        get_channel_address(verb!(GetChannelAddressRequest)),
     );
     let reveal = v1::GetChannelAddressRequest {
         name: "channels/nope".into(),

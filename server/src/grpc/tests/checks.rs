@@ -75,7 +75,7 @@ async fn a_backup_is_looked_into_before_it_is_taken() {
     let channel = made.into_inner().channel.unwrap();
     assert_eq!(
         channel.settings.unwrap().backup.unwrap().files,
-        [film.clone()]
+        std::slice::from_ref(&film)
     );
     assert_eq!(
         channel.prepared.unwrap().state(),
