@@ -1,8 +1,10 @@
 //! Whom the channel takes live media from now. One at a time; the order from boothd says who.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A publisher's number, as boothd gave it. 0 is nobody.
@@ -15,7 +17,19 @@ pub struct Live {
     /// Greeted, and not wanted yet; each gives up by itself after a while.
     waiting: BTreeMap<u64, (PublisherNumber, Take)>,
     current: Option<Current>,
+    claim: Option<Claim>,
 }
+
+/// A publisher that this worker let in by itself, and that orders do not name yet.
+#[derive(Debug)]
+struct Claim {
+    /// Whom orders named until then.
+    before: PublisherNumber,
+    until: Instant,
+}
+
+/// For so long an order may still be from before boothd heard of a publisher that was let in here.
+const CLAIM_HOLDS: Duration = Duration::from_secs(5);
 
 /// Lets a connection send until the token is cancelled.
 pub type Take = oneshot::Sender<CancellationToken>;
@@ -25,7 +39,7 @@ struct Current {
     connection: u64,
     publisher: PublisherNumber,
     /// Hangs up when dropped.
-    _hold: DropGuard,
+    _hold: Option<DropGuard>,
 }
 
 /// What a change means to the program.
@@ -48,7 +62,13 @@ impl Live {
     }
 
     /// boothd named the publisher. Another one is hung up on.
-    pub fn want(&mut self, publisher: PublisherNumber) -> LiveChange {
+    pub fn want(&mut self, publisher: PublisherNumber, now: Instant) -> LiveChange {
+        if let Some(claim) = &self.claim {
+            if publisher == claim.before && publisher != self.wanted && now < claim.until {
+                return LiveChange::None;
+            }
+            self.claim = None;
+        }
         self.wanted = publisher;
         let had = self.current.is_some();
         if self.publisher() != publisher {
@@ -62,6 +82,27 @@ impl Live {
             LiveChange::End
         } else {
             LiveChange::None
+        }
+    }
+
+    /// A publisher came in by another way than the socket, and was let in here: whoever published before is hung up on.
+    pub fn accept(&mut self, connection: u64, publisher: PublisherNumber, now: Instant) {
+        self.claim = Some(Claim {
+            before: self.wanted,
+            until: now + CLAIM_HOLDS,
+        });
+        self.wanted = publisher;
+        self.current = Some(Current {
+            connection,
+            publisher,
+            _hold: None,
+        });
+    }
+
+    /// boothd is here again, and will be told of a publisher that it may not know.
+    pub fn claim_again(&mut self, now: Instant) {
+        if let Some(claim) = &mut self.claim {
+            claim.until = now + CLAIM_HOLDS;
         }
     }
 
@@ -107,7 +148,7 @@ impl Live {
         self.current = Some(Current {
             connection,
             publisher,
-            _hold: token.drop_guard(),
+            _hold: Some(token.drop_guard()),
         });
         true
     }
@@ -132,7 +173,7 @@ mod tests {
         let (change, mut taken) = hello(&mut live, 1, 7);
         assert_eq!(change, LiveChange::None);
         assert!(taken.try_recv().is_err());
-        assert_eq!(live.want(7), LiveChange::Begin);
+        assert_eq!(live.want(7, Instant::now()), LiveChange::Begin);
         taken.try_recv().unwrap();
         assert!(live.is_current(1) && live.publisher() == 7);
     }
@@ -140,7 +181,7 @@ mod tests {
     #[test]
     fn an_order_that_comes_before_the_media_is_kept() {
         let mut live = Live::default();
-        assert_eq!(live.want(7), LiveChange::None);
+        assert_eq!(live.want(7, Instant::now()), LiveChange::None);
         let (change, _taken) = hello(&mut live, 1, 7);
         assert_eq!(change, LiveChange::Begin);
     }
@@ -149,26 +190,50 @@ mod tests {
     fn a_publisher_that_is_no_longer_wanted_ends_and_its_successor_begins() {
         let mut live = Live::default();
         let (_, mut first) = hello(&mut live, 1, 7);
-        live.want(7);
+        live.want(7, Instant::now());
         let first = first.try_recv().unwrap();
         let (_, _second) = hello(&mut live, 2, 8);
-        assert_eq!(live.want(7), LiveChange::None, "a repeat changes nothing");
-        assert_eq!(live.want(8), LiveChange::Begin);
+        assert_eq!(
+            live.want(7, Instant::now()),
+            LiveChange::None,
+            "a repeat changes nothing"
+        );
+        assert_eq!(live.want(8, Instant::now()), LiveChange::Begin);
         assert!(live.is_current(2) && !live.is_current(1));
         assert!(first.is_cancelled(), "the first one is hung up on");
         assert_eq!(live.gone(1), LiveChange::None);
-        assert_eq!(live.want(0), LiveChange::End);
+        assert_eq!(live.want(0, Instant::now()), LiveChange::End);
         assert_eq!(live.publisher(), 0);
     }
 
     #[test]
     fn the_same_publisher_over_a_new_connection_begins_anew() {
         let mut live = Live::default();
-        live.want(7);
+        live.want(7, Instant::now());
         let (_, _first) = hello(&mut live, 1, 7);
         let (change, _second) = hello(&mut live, 2, 7);
         assert_eq!(change, LiveChange::Begin);
         assert_eq!(live.gone(1), LiveChange::None);
         assert_eq!(live.gone(2), LiveChange::End);
+    }
+
+    #[test]
+    fn a_publisher_let_in_here_outlives_orders_that_do_not_know_it_yet_and_no_others() {
+        let now = Instant::now();
+        let mut live = Live::default();
+        live.want(7, now);
+        live.accept(1, 9, now);
+        assert_eq!(live.want(7, now), LiveChange::None);
+        assert_eq!(live.publisher(), 9);
+        assert_eq!(live.want(9, now), LiveChange::None, "boothd knows it now");
+        assert_eq!(live.want(7, now), LiveChange::End);
+        live.accept(2, 10, now);
+        assert_eq!(live.want(0, now), LiveChange::End, "a key was rotated");
+        live.accept(3, 11, now);
+        assert_eq!(
+            live.want(0, now + CLAIM_HOLDS),
+            LiveChange::End,
+            "boothd did not take it"
+        );
     }
 }

@@ -12,11 +12,13 @@ mod copy;
 mod destination;
 mod fanout;
 mod format;
+mod hls;
 mod input;
 mod live;
 mod monitor;
 mod program;
 mod settings;
+mod srt_live;
 mod unit;
 
 use std::sync::Arc;
@@ -31,14 +33,20 @@ use unit::{Events, Unit};
 
 /// Units on their way from sockets to the loop, which takes them at once: readers wait beyond that.
 const SOCKET_EVENTS: usize = 64;
+/// What GStreamer's threads post, who cannot wait: a second of datagrams at 10 Mb/s.
+const GST_EVENTS: usize = 1024;
 /// How long the end may take; then the process ends anyway.
 const STOP_DEADLINE: Duration = Duration::from_millis(900);
 
 /// Runs to its end; answers one of [`exit`].
 pub async fn run(args: WorkerArgs) -> u8 {
     let (socket, mut media) = mpsc::channel(SOCKET_EVENTS);
+    let (srt, mut srt_input) = mpsc::channel(GST_EVENTS);
+    let (whip, mut whip_input) = mpsc::channel(GST_EVENTS);
     let events = Events {
         socket,
+        srt,
+        whip,
         program: Arc::new(Notify::new()),
         destinations: Arc::new(Notify::new()),
     };
@@ -56,6 +64,8 @@ pub async fn run(args: WorkerArgs) -> u8 {
         let ended = tokio::select! {
             Some(event) = boothd.recv() => unit.link(event),
             Some(event) = media.recv() => { unit.socket(event); None }
+            Some((from, event)) = srt_input.recv() => { unit.srt(from, event); None }
+            Some((from, event)) = whip_input.recv() => { unit.whip(from, event); None }
             () = events.destinations.notified() => { unit.destinations_changed(); None }
             () = events.program.notified() => None,
             () = &mut timer => None,

@@ -4,6 +4,7 @@
 use booth_proto::worker::{ChannelDesired, ChannelMode, ChannelSettings};
 use booth_stream::{MILLISECOND, Nanos};
 
+use super::input::SrtListen;
 use super::program::{Loops, Wish};
 use crate::settings::{SrtPeer, SrtSettings};
 
@@ -54,7 +55,9 @@ impl Fixed {
 
 /// The listener to watch the output; nothing when there is to be none.
 pub fn monitor(settings: &ChannelSettings) -> Option<SrtSettings> {
-    let port = u16::try_from(settings.monitor_port).ok().filter(|port| *port != 0)?;
+    let port = u16::try_from(settings.monitor_port)
+        .ok()
+        .filter(|port| *port != 0)?;
     Some(SrtSettings {
         peer: SrtPeer::Listen {
             bind: settings.bind.clone(),
@@ -63,6 +66,20 @@ pub fn monitor(settings: &ChannelSettings) -> Option<SrtSettings> {
         stream_id: String::new(),
         passphrase: String::new(),
         latency_ms: MONITOR_LATENCY_MS,
+    })
+}
+
+/// The listener for a live input; nothing when there is to be none.
+pub fn srt_input(settings: &ChannelSettings) -> Option<SrtListen> {
+    let port = u16::try_from(settings.srt_port)
+        .ok()
+        .filter(|port| *port != 0)?;
+    Some(SrtListen {
+        bind: settings.bind.clone(),
+        port,
+        latency_ms: settings.srt_latency_ms,
+        stream_id: settings.srt_stream_id.clone(),
+        passphrase: settings.srt_passphrase.clone(),
     })
 }
 

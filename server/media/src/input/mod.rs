@@ -5,6 +5,6 @@ mod rtp;
 mod teardown;
 
 pub use file::{FileInput, load_image};
-pub(crate) use rtp::samples;
+pub(crate) use rtp::{jitter_buffer, rtp_source, samples};
 pub use rtp::RtpInput;
 pub use teardown::ending as stuck_teardowns;

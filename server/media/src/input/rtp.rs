@@ -192,7 +192,7 @@ impl Tap {
     }
 }
 
-fn rtp_source(track: &Track, medium: &str, encoding: &str) -> AppSrc {
+pub(crate) fn rtp_source(track: &Track, medium: &str, encoding: &str) -> AppSrc {
     let mut caps = gst::Caps::builder("application/x-rtp")
         .field("media", medium)
         .field(
@@ -230,7 +230,7 @@ fn rtp_source(track: &Track, medium: &str, encoding: &str) -> AppSrc {
         .build()
 }
 
-fn jitter_buffer(latency_ms: u32) -> Result<gst::Element, MediaError> {
+pub(crate) fn jitter_buffer(latency_ms: u32) -> Result<gst::Element, MediaError> {
     Ok(make("rtpjitterbuffer")?
         .property("latency", latency_ms)
         .property("drop-on-latency", false)
@@ -356,7 +356,7 @@ fn watch_size(decoder: &gst::Element, tap: &Tap) {
 }
 
 /// Conversion before scaling: the colours are converted at the size that is usually the smaller one.
-pub(super) fn normalise_video(
+pub(crate) fn normalise_video(
     chain: &mut Vec<gst::Element>,
     format: &Format,
 ) -> Result<AppSink, MediaError> {
@@ -414,7 +414,7 @@ fn audio_chain(pipeline: &gst::Pipeline, track: &Track, tap: &Tap) -> Result<App
     Ok(source)
 }
 
-pub(super) fn normalise_audio(chain: &mut Vec<gst::Element>) -> Result<AppSink, MediaError> {
+pub(crate) fn normalise_audio(chain: &mut Vec<gst::Element>) -> Result<AppSink, MediaError> {
     chain.extend([
         make("audioconvert")?.build()?,
         make("audioresample")?.build()?,

@@ -19,6 +19,8 @@ const RATE: usize = 48_000;
 const FPS: usize = 30;
 /// A multiple of two, so that flash and beep go on over the seam.
 const SECONDS: usize = 4;
+/// Of one round; their counter begins anew with each.
+pub const PICTURES: usize = SECONDS * FPS;
 pub const LENGTH: Nanos = SECONDS as Nanos * SECOND;
 
 /// A film of [`LENGTH`], in order of decoding.
@@ -61,7 +63,7 @@ impl Film {
     }
 }
 
-fn code_film(id: u8, b_frames: u8, dir: &Path, flv: &Path) {
+pub fn code_film(id: u8, b_frames: u8, dir: &Path, flv: &Path) {
     let pcm = dir.join("film.pcm");
     std::fs::write(&pcm, sing(id)).unwrap();
     let size = format!("{W}x{H}");
@@ -96,7 +98,7 @@ fn code_film(id: u8, b_frames: u8, dir: &Path, flv: &Path) {
         .arg(flv);
     let mut coder = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = coder.stdin.take().unwrap();
-    for tick in 0..SECONDS * FPS {
+    for tick in 0..PICTURES {
         pipe.write_all(&draw(id, tick)).unwrap();
     }
     drop(pipe);

@@ -9,6 +9,8 @@ mod rig;
 
 mod destinations;
 mod failover;
+mod lifecycle;
+mod outputs;
 
 use std::path::PathBuf;
 use std::time::Duration;

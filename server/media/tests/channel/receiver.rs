@@ -92,8 +92,8 @@ impl Drop for Receiver {
     }
 }
 
-/// A way to a receiver through which little fits, and that can be stopped up: the socket's own buffer would take what is
-/// sent for a while.
+/// A way to receivers, one after the other, through which little fits, and that can be stopped up: a socket's own buffer
+/// would take what is sent for a while.
 pub struct Narrow {
     pub port: u16,
     stopped: Arc<AtomicBool>,
@@ -101,19 +101,23 @@ pub struct Narrow {
 
 impl Narrow {
     #[track_caller]
-    pub fn start(to: u16) -> Self {
+    pub fn start(to: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         // Accepted sockets inherit it.
         rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 4 << 10).unwrap();
         let port = listener.local_addr().unwrap().port();
         let stopped = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopped);
+        let to = to.to_vec();
         std::thread::spawn(move || {
-            let (near, _) = listener.accept().unwrap();
-            let far = TcpStream::connect(("127.0.0.1", to)).unwrap();
-            let (mut answers, mut back) = (far.try_clone().unwrap(), near.try_clone().unwrap());
-            std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
-            pass(near, far, &stop);
+            for to in to {
+                let (near, _) = listener.accept().unwrap();
+                let far = TcpStream::connect(("127.0.0.1", to)).unwrap();
+                let (mut answers, mut back) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+                let stop = Arc::clone(&stop);
+                std::thread::spawn(move || pass(near, far, &stop));
+            }
         });
         Self { port, stopped }
     }

@@ -248,16 +248,15 @@ impl Run {
 
     /// Sends what is queued; when the session is `over`, up to the next key frame.
     async fn send(&mut self, session: &mut Session, over: bool) -> Result<(), Failure> {
-        while let Some(event) = self.queue.take() {
+        while !(over && self.queue.at_key_picture())
+            && let Some(event) = self.queue.take()
+        {
             match &event {
                 MediaEvent::Video(_) => self.configs[0] = Some(event.clone()),
                 MediaEvent::Audio(_) => self.configs[1] = Some(event.clone()),
                 MediaEvent::Unit(_) => {}
             }
             session.send(&event).await?;
-            if over && self.queue.at_key_picture() {
-                break;
-            }
         }
         Ok(())
     }

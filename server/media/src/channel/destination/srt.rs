@@ -162,7 +162,11 @@ fn start(
         .max_bytes(QUEUE_BYTES)
         .leaky_type(gst_app::AppLeakyType::Downstream)
         .build();
-    let latency = if settings.latency_ms == 0 { 120 } else { settings.latency_ms };
+    let latency = if settings.latency_ms == 0 {
+        120
+    } else {
+        settings.latency_ms
+    };
     let sink = make("srtsink")?
         .property("uri", &settings.url)
         .property_from_str("mode", "caller")

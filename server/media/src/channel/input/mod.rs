@@ -2,5 +2,9 @@
 //! All end in the same way: `live_begin`, events and `live_end` at the program.
 
 mod socket;
+mod srt;
+mod whip;
 
 pub use socket::{MediaSocket, SocketEvent};
+pub use srt::{Door, SrtEvent, SrtInput, SrtListen};
+pub use whip::{WhipEvent, WhipInput};

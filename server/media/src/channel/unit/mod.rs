@@ -1,17 +1,20 @@
 //! What a channel's worker knows and does: boothd's wish, the program, its inputs and outputs. One owner, no locks.
 
+mod live;
+mod reports;
+
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use booth_proto::worker::from_worker::Message as Say;
 use booth_proto::worker::to_worker::Message as Heard;
 use booth_proto::worker::{
-    ChannelDesired, ChannelFigures, ChannelMode, ChannelReport, ChannelSettings, ChannelShowing,
-    ChannelSwitch, DestinationFigures, DestinationSettings, Hello, LiveState, Pong, Problem,
-    SwitchCause,
+    ChannelDesired, ChannelMode, ChannelReport, ChannelSettings, DestinationSettings, LiveState,
+    Pong,
 };
-use booth_stream::{AudioConfig, MediaEvent, Nanos, VideoConfig};
+use booth_stream::{AudioConfig, Nanos, VideoConfig};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -19,20 +22,17 @@ use tokio::time::Instant;
 use super::copy::Copy;
 use super::destination::{Destination, Trust};
 use super::fanout::{Fanout, unit};
-use super::format;
-use super::input::{MediaSocket, SocketEvent};
-use super::live::{Live, LiveChange};
+use super::hls::Hls;
+use super::input::{MediaSocket, SocketEvent, SrtEvent, WhipEvent, WhipInput};
+use super::live::Live;
 use super::monitor::Monitor;
 use super::program::{Loops, Out, Program, Wish};
 use super::settings::{self, Fixed};
+use super::srt_live::{SrtFact, SrtLive};
 use crate::link::{LinkEvent, Sender};
 use crate::worker::{WorkerArgs, exit};
+use reports::{FIGURES_EVERY, Rates};
 
-/// Reports that may wait for each other: changes of the live input can come with every frame of a bad network.
-const REPORT_SPACING: Duration = Duration::from_millis(400);
-const FIGURES_EVERY: Duration = Duration::from_millis(500);
-/// A problem of the same kind is told again after this long at the earliest.
-const PROBLEM_SPACING: Duration = Duration::from_secs(10);
 /// A media socket that could not be made is tried again after this long.
 const SOCKET_RETRY: Duration = Duration::from_secs(1);
 
@@ -55,6 +55,12 @@ pub struct Unit {
     socket: Option<MediaSocket>,
     connections: u64,
     socket_retry: Option<Instant>,
+    srt: SrtLive,
+    srt_peer: String,
+    /// Kept for its memory.
+    srt_facts: Vec<SrtFact>,
+    whip: Option<WhipInput>,
+    whip_retry: Option<Instant>,
     video: Option<Arc<VideoConfig>>,
     audio: Option<Arc<AudioConfig>>,
 
@@ -62,6 +68,7 @@ pub struct Unit {
     trust: Arc<Trust>,
     destinations: BTreeMap<String, Destination>,
     monitor: Option<Monitor>,
+    hls: Option<Hls>,
     ending: Vec<JoinHandle<()>>,
 
     report: ChannelReport,
@@ -76,24 +83,21 @@ pub struct Unit {
 #[derive(Clone)]
 pub struct Events {
     pub socket: mpsc::Sender<SocketEvent>,
+    /// With the listener's number.
+    pub srt: mpsc::Sender<(u64, SrtEvent)>,
+    /// With the session's.
+    pub whip: mpsc::Sender<(u64, WhipEvent)>,
     /// The program has something to give.
     pub program: Arc<Notify>,
     /// A destination is in another state.
     pub destinations: Arc<Notify>,
 }
 
-/// Bytes since the last figures.
-#[derive(Debug, Default)]
-struct Rates {
-    live: usize,
-    output: usize,
-    sent: BTreeMap<String, u64>,
-}
-
 impl Unit {
     /// Nothing runs yet: the first wish brings the settings.
     pub fn new(args: WorkerArgs, events: Events) -> Self {
         let now = Instant::now();
+        let srt = SrtLive::new(events.srt.clone());
         Self {
             args,
             events,
@@ -110,12 +114,18 @@ impl Unit {
             socket: None,
             connections: 0,
             socket_retry: None,
+            srt,
+            srt_peer: String::new(),
+            srt_facts: Vec::new(),
+            whip: None,
+            whip_retry: None,
             video: None,
             audio: None,
             fanout: Fanout::default(),
             trust: Arc::default(),
             destinations: BTreeMap::new(),
             monitor: None,
+            hls: None,
             ending: Vec::new(),
             report: ChannelReport {
                 live: LiveState::Absent.into(),
@@ -138,6 +148,8 @@ impl Unit {
             LinkEvent::Up(sender) => {
                 self.link = Some(sender);
                 self.greet();
+                self.live.claim_again(Instant::now());
+                self.say_srt_publisher();
             }
             LinkEvent::Down => {
                 self.link = None;
@@ -148,9 +160,9 @@ impl Unit {
                 Heard::Channel(desired) => return self.want(desired),
                 Heard::Ping(ping) => self.say(Say::Pong(Pong { nonce: ping.nonce })),
                 Heard::Shutdown(_) => return Some(exit::SHUTDOWN),
+                Heard::Packets(packets) => self.packets(packets),
                 // Meant for units of other kinds.
-                Heard::Packets(_)
-                | Heard::Slot(_)
+                Heard::Slot(_)
                 | Heard::Ingest(_)
                 | Heard::Publish(_)
                 | Heard::Prepare(_)
@@ -158,78 +170,6 @@ impl Unit {
             },
         }
         None
-    }
-
-    /// The media socket has something.
-    pub fn socket(&mut self, event: SocketEvent) {
-        match event {
-            SocketEvent::Hello {
-                connection,
-                publisher,
-                take,
-            } => {
-                self.connections = self.connections.max(connection);
-                let change = self.live.hello(connection, publisher, take);
-                self.live_changed(change);
-            }
-            SocketEvent::Media { connection, event } => {
-                if self.live.is_current(connection) {
-                    self.live_media(event);
-                }
-            }
-            SocketEvent::Gone { connection, reason } => {
-                let change = self.live.gone(connection);
-                if change == LiveChange::End {
-                    tracing::info!(reason, "the publisher is gone");
-                }
-                self.live_changed(change);
-            }
-        }
-    }
-
-    fn live_changed(&mut self, change: LiveChange) {
-        let now = self.now();
-        match (change, &mut self.program) {
-            (LiveChange::Begin, Some(program)) => program.live_begin(now),
-            (LiveChange::End, Some(program)) => program.live_end(now),
-            _ => {}
-        }
-        if change != LiveChange::None {
-            (self.video, self.audio) = (None, None);
-            self.describe();
-        }
-        let publisher = self.live.publisher();
-        if self.report.publisher != publisher {
-            self.report.publisher = publisher;
-            self.news = true;
-        }
-    }
-
-    fn live_media(&mut self, event: MediaEvent) {
-        match &event {
-            MediaEvent::Video(config) => {
-                self.video = Some(Arc::clone(config));
-                self.describe();
-            }
-            MediaEvent::Audio(config) => {
-                self.audio = Some(Arc::clone(config));
-                self.describe();
-            }
-            MediaEvent::Unit(unit) => self.rates.live += unit.data.len(),
-        }
-        let now = self.now();
-        if let Some(program) = &mut self.program {
-            program.live(now, event);
-        }
-    }
-
-    fn describe(&mut self) {
-        let settings = self.desired.settings.clone().unwrap_or_default();
-        let format = format::describe(self.video.as_deref(), self.audio.as_deref(), &settings);
-        if self.report.live_format != format {
-            self.report.live_format = format;
-            self.news = true;
-        }
     }
 
     /// A destination is in another state.
@@ -276,8 +216,9 @@ impl Unit {
             tracing::warn!("boothd did not come back");
             return Some(exit::ORPHANED);
         }
-        if self.socket_retry.is_some_and(|at| now >= at) {
-            self.listen();
+        self.inputs_tick(now);
+        if let Some(text) = self.hls.as_ref().and_then(Hls::problem) {
+            self.problem("HLS_FAILED", text, false);
         }
         if self.report_due().is_some_and(|at| now >= at) {
             self.report();
@@ -297,8 +238,10 @@ impl Unit {
             .link
             .is_none()
             .then(|| self.away_since + self.args.orphan_timeout);
-        [program, orphaned, self.socket_retry, self.report_due()]
+        let inputs = [self.socket_retry, self.srt.due(), self.whip_retry];
+        [program, orphaned, self.report_due()]
             .into_iter()
+            .chain(inputs)
             .flatten()
             .fold(self.figures_at + FIGURES_EVERY, Instant::min)
     }
@@ -309,6 +252,11 @@ impl Unit {
         let destinations = std::mem::take(&mut self.destinations).into_values();
         self.ending.extend(destinations.map(Destination::end));
         self.ending.extend(self.monitor.take().map(Monitor::end));
+        self.ending.extend(self.hls.take().map(Hls::end));
+        self.whip = None;
+        let srt = self.srt;
+        self.ending
+            .push(tokio::task::spawn_blocking(move || srt.end()));
         for task in self.ending {
             let _ = task.await;
         }
@@ -336,11 +284,14 @@ impl Unit {
         if self.socket.as_ref().map(MediaSocket::path) != Some(settings.media_socket.as_ref()) {
             self.listen();
         }
-        let change = self.live.want(self.desired.publisher);
-        self.live_changed(change);
+        let gone = self.srt.set(settings::srt_input(&settings));
+        gone.into_iter().for_each(|fact| self.srt_fact(fact));
+        let whip = self.desired.whip.clone();
+        self.want_live(self.desired.publisher, whip.as_ref());
         self.describe();
         self.set_destinations();
         self.set_monitor(&settings);
+        self.set_hls(&settings);
         self.report.generation = self.desired.generation;
         self.news = true;
         None
@@ -436,105 +387,13 @@ impl Unit {
         self.monitor = wished.map(|srt| Monitor::start(srt, self.fanout.attach()));
     }
 
-    fn switched(&mut self, showing: ChannelShowing, cause: SwitchCause, gap_ms: u32) {
-        tracing::info!(?showing, ?cause, gap_ms, "the output changed");
-        self.report.set_showing(showing);
-        self.say_surely(Say::Switch(ChannelSwitch {
-            showing: showing.into(),
-            cause: cause.into(),
-            gap_ms,
-        }));
-        self.report();
-    }
-
-    fn greet(&mut self) {
-        self.say_surely(Say::Hello(Hello {
-            unit: self.args.unit.clone(),
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            settings_digest: self.fixed.as_ref().map_or(0, Fixed::digest),
-            channel: Some(self.report.clone()),
-            ..Hello::default()
-        }));
-        self.news = false;
-    }
-
-    fn report_due(&self) -> Option<Instant> {
-        let due = self
-            .reported_at
-            .map_or(self.started, |at| at + REPORT_SPACING);
-        self.news.then_some(due)
-    }
-
-    fn report(&mut self) {
-        self.news = false;
-        self.reported_at = Some(Instant::now());
-        self.say_surely(Say::Channel(self.report.clone()));
-    }
-
-    fn figures(&mut self, now: Instant) {
-        let seconds = (now - self.figures_at).as_secs_f64();
-        self.figures_at = now;
-        let kbps = |bytes: f64| bytes * 8.0 / 1000.0 / seconds;
-        let before = std::mem::take(&mut self.rates);
-        let mut destinations: Vec<DestinationFigures> = self
-            .destinations
-            .values()
-            .map(Destination::figures)
-            .collect();
-        for figures in &mut destinations {
-            let sent = before.sent.get(&figures.id).copied().unwrap_or(0);
-            figures.rate_kbps = kbps(figures.sent_bytes.saturating_sub(sent) as f64);
-            self.rates
-                .sent
-                .insert(figures.id.clone(), figures.sent_bytes);
-        }
-        let late_frames = self
-            .program
-            .as_ref()
-            .map_or(0, |program| program.late_frames());
-        self.say(Say::ChannelFigures(ChannelFigures {
-            live_rate_kbps: kbps(before.live as f64),
-            output_rate_kbps: kbps(before.output as f64),
-            late_frames,
-            monitor_clients: self.monitor.as_ref().map_or(0, Monitor::clients),
-            destinations,
-        }));
-    }
-
-    /// Tells operators, in the log too, but not the same thing all the time.
-    fn problem(&mut self, reason: &'static str, text: String, fatal: bool) {
-        let recent = self
-            .told
-            .get(reason)
-            .is_some_and(|at| at.elapsed() < PROBLEM_SPACING);
-        if recent && !fatal {
+    fn set_hls(&mut self, settings: &ChannelSettings) {
+        let wished = (!settings.hls_dir.is_empty()).then(|| PathBuf::from(&settings.hls_dir));
+        if self.hls.as_ref().map(Hls::dir) == wished.as_deref() {
             return;
         }
-        self.told.insert(reason, Instant::now());
-        tracing::warn!(reason, text, fatal, "problem");
-        self.say_surely(Say::Problem(Problem {
-            reason: reason.to_owned(),
-            text,
-            fatal,
-        }));
-    }
-
-    /// Says what may be lost when boothd is slow.
-    fn say(&self, message: Say) {
-        if let Some(link) = &self.link {
-            link.send(message);
-        }
-    }
-
-    /// Says what must not be lost: when it does not fit, boothd hears the whole state anew with the next Hello.
-    fn say_surely(&self, message: Say) {
-        if let Some(link) = &self.link
-            && !link.send(message)
-        {
-            tracing::warn!("boothd is too slow; dropping the connection");
-            link.hang_up();
-        }
+        self.ending.extend(self.hls.take().map(Hls::end));
+        self.hls = wished.map(|dir| Hls::start(dir, self.fanout.attach()));
     }
 }
 

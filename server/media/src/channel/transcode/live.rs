@@ -1,0 +1,153 @@
+//! One session of a publisher: its times, its decoder, and what is seen of it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Sender, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use booth_stream::{AccessUnit, MediaEvent, Nanos, Track, VideoConfig};
+
+use super::decoder::{Decoder, Pace, Shot};
+use super::look::Look;
+use super::mixer::Media;
+use super::timeline::Timeline;
+use crate::channel::program::Verdict;
+use crate::error::MediaError;
+use crate::picture::Format;
+
+/// What decoding tells the program.
+#[derive(Debug)]
+pub enum Seen {
+    Verdict(u64, Verdict),
+    Failed(u64, String),
+}
+
+/// Hands that a session needs.
+#[derive(Clone)]
+pub struct Hands {
+    pub format: Format,
+    pub media: SyncSender<Media>,
+    pub seen: Sender<Seen>,
+    pub wake: Arc<tokio::sync::Notify>,
+}
+
+/// See the module.
+pub struct LiveInput {
+    pub session: u64,
+    hands: Hands,
+    timeline: Timeline,
+    decoder: Decoder,
+    video: Option<Arc<VideoConfig>>,
+    /// A key frame came, from which on a decoder has everything.
+    keyed: bool,
+    delay: Nanos,
+    due: Arc<AtomicI64>,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    Config,
+    Picture { key: bool },
+    Sound,
+}
+
+impl LiveInput {
+    pub fn new(session: u64, delay: Nanos, hands: &Hands) -> Self {
+        Self {
+            session,
+            hands: hands.clone(),
+            timeline: Timeline::default(),
+            decoder: decoder(session, hands),
+            video: None,
+            keyed: false,
+            delay,
+            due: Arc::new(AtomicI64::new(delay)),
+        }
+    }
+
+    /// When the line's time is due, on the loop's clock.
+    pub fn due(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.due)
+    }
+
+    pub fn set_delay(&mut self, delay: Nanos) {
+        self.delay = delay;
+    }
+
+    pub fn take(&mut self, now: Nanos, event: MediaEvent) -> Result<Taken, MediaError> {
+        match event {
+            MediaEvent::Video(config) => {
+                self.decoder.video_config(&config)?;
+                // Units that refer to what the old parameters decoded are nothing to the new ones.
+                self.keyed &= self.video.as_deref() == Some(&*config);
+                self.video = Some(config);
+                Ok(Taken::Config)
+            }
+            MediaEvent::Audio(config) => {
+                self.decoder.audio_config(&config)?;
+                Ok(Taken::Config)
+            }
+            MediaEvent::Unit(unit) => Ok(self.unit(now, unit)),
+        }
+    }
+
+    /// Begins anew after a failure, at the next key frame.
+    pub fn rebuild(&mut self) -> Result<(), MediaError> {
+        self.decoder = decoder(self.session, &self.hands);
+        self.keyed = false;
+        match &self.video {
+            Some(config) => self.decoder.video_config(config),
+            None => Ok(()),
+        }
+    }
+
+    fn unit(&mut self, now: Nanos, unit: AccessUnit) -> Taken {
+        let (dts, pts) = self.timeline.place(now, &unit);
+        self.due
+            .store(self.timeline.offset() + self.delay, Ordering::Relaxed);
+        if unit.track == Track::Audio {
+            self.decoder.sound(pts, unit.data);
+            return Taken::Sound;
+        }
+        self.keyed |= unit.key;
+        if self.keyed {
+            self.decoder.picture(dts, pts, unit.key, unit.data);
+        }
+        Taken::Picture { key: unit.key }
+    }
+}
+
+fn decoder(session: u64, hands: &Hands) -> Decoder {
+    let to = hands.clone();
+    let look = Mutex::new(Look::default());
+    Decoder::new(
+        &hands.format,
+        Pace::Live,
+        Arc::new(move |shot| {
+            let mut look = look.lock().unwrap_or_else(PoisonError::into_inner);
+            let verdict = match shot {
+                Shot::Picture(at, frame) => {
+                    let verdict = look.picture(at, &to.format, &frame);
+                    // A mixer that stands still loses them.
+                    let _ = to.media.try_send(Media::Picture(session, at, frame));
+                    verdict
+                }
+                Shot::Sound(at, samples) => {
+                    let verdict = look.sound(&samples);
+                    let _ = to.media.try_send(Media::Sound(session, at, samples));
+                    verdict
+                }
+                Shot::Failed(text) => {
+                    let _ = to.seen.send(Seen::Failed(session, text));
+                    to.wake.notify_one();
+                    None
+                }
+            };
+            if let Some(verdict) = verdict {
+                let _ = to.seen.send(Seen::Verdict(session, verdict));
+                to.wake.notify_one();
+            }
+            true
+        }),
+    )
+}

@@ -1,0 +1,137 @@
+//! A prepared loop, decoded: read and fed by a thread of its own, as fast as its pictures are taken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+
+use booth_stream::{LoopSource, Nanos, Track};
+
+use super::decoder::{Decoder, Pace, Shot};
+use crate::error::MediaError;
+use crate::picture::{Format, Frame};
+
+/// Decoded pictures that wait to be shown.
+const PICTURES: usize = 6;
+/// Blocks of sound that wait: those of the pictures, and of some more that were read with them.
+const BLOCKS: usize = 256;
+
+/// Hand of a loop that is decoded. Dropped, it ends.
+#[derive(Debug)]
+pub struct Reel {
+    /// Pictures, one for each frame of the output, on the loop's time, which goes on over the seam.
+    pub pictures: Receiver<(Nanos, Frame)>,
+    pub sound: Receiver<(Nanos, Vec<f32>)>,
+    /// Time of the first picture, within the loop.
+    pub start: Nanos,
+    pub duration: Nanos,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Reel {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Why one ended by itself.
+pub type Complaints = Sender<String>;
+
+impl Reel {
+    /// Starts at the last key frame before `from`.
+    pub fn start(
+        source: Arc<dyn LoopSource>,
+        from: Nanos,
+        format: &Format,
+        complaints: Complaints,
+    ) -> Result<Self, MediaError> {
+        let duration = source.duration().max(1);
+        let first = source.key_before(from.rem_euclid(duration)).unwrap_or(0);
+        let start = source.unit(first).map_or(0, |unit| unit.pts);
+        let (pictures, taken) = sync_channel(PICTURES);
+        let (blocks, sound) = sync_channel(BLOCKS);
+        let stop = Arc::new(AtomicBool::new(false));
+        let feed = Feed {
+            source,
+            first,
+            stop: Arc::clone(&stop),
+        };
+        let decoder = decoder(format, pictures, blocks, complaints.clone());
+        std::thread::Builder::new()
+            .name("loop".to_owned())
+            .spawn(move || {
+                if let Err(text) = feed.run(decoder) {
+                    let _ = complaints.send(text);
+                }
+            })?;
+        Ok(Self {
+            pictures: taken,
+            sound,
+            start,
+            duration,
+            stop,
+        })
+    }
+}
+
+fn decoder(
+    format: &Format,
+    pictures: SyncSender<(Nanos, Frame)>,
+    blocks: SyncSender<(Nanos, Vec<f32>)>,
+    complaints: Complaints,
+) -> Decoder {
+    Decoder::new(
+        format,
+        Pace::Taken,
+        Arc::new(move |shot| match shot {
+            Shot::Picture(at, frame) => pictures.send((at, frame)).is_ok(),
+            // Never waits: were sound waited with, no picture would come to take it along.
+            Shot::Sound(at, samples) => {
+                let _ = blocks.try_send((at, samples));
+                true
+            }
+            Shot::Failed(text) => {
+                let _ = complaints.send(text);
+                false
+            }
+        }),
+    )
+}
+
+struct Feed {
+    source: Arc<dyn LoopSource>,
+    first: usize,
+    stop: Arc<AtomicBool>,
+}
+
+impl Feed {
+    fn run(self, mut decoder: Decoder) -> Result<(), String> {
+        let failed = |error: MediaError| error.to_string();
+        decoder.video_config(self.source.video()).map_err(failed)?;
+        decoder.audio_config(self.source.audio()).map_err(failed)?;
+        let frame = self.source.audio().frame();
+        let (mut index, mut base) = (self.first, 0);
+        let mut heard = Nanos::MIN;
+        while !self.stop.load(Ordering::Relaxed) {
+            if index >= self.source.count() {
+                index = 0;
+                base += self.source.duration();
+            }
+            let unit = self.source.unit(index).zip(self.source.read(index));
+            let Some((unit, data)) = unit else {
+                return Err("the loop cannot be read any more".to_owned());
+            };
+            index += 1;
+            let (dts, pts) = (base + unit.dts, base + unit.pts);
+            match unit.track {
+                Track::Video => decoder.picture(dts, pts, unit.key, data),
+                // At the seam, the frame that begins nearest to the end of the last.
+                Track::Audio if pts < heard.saturating_sub(frame / 2) => {}
+                Track::Audio => {
+                    heard = pts + frame;
+                    decoder.sound(pts, data);
+                }
+            }
+        }
+        Ok(())
+    }
+}
