@@ -79,7 +79,10 @@ fn the_child_s_own_part_refuses_a_file_by_its_path() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.txt").to_str().unwrap().to_owned();
     std::fs::write(&path, "hello").unwrap();
-    let said = answer(std::slice::from_ref(&path), booth_media::CheckFormat::default());
+    let said = answer(
+        std::slice::from_ref(&path),
+        booth_media::CheckFormat::default(),
+    );
     let Answer::Refused { path: named, why } = said else {
         panic!("{said:?}");
     };
