@@ -47,7 +47,7 @@ impl Times {
             return time;
         };
         if !fits(this.shift, last) {
-            this.shift = if fits(other.shift, last) {
+            this.shift = if other.last.is_some() && fits(other.shift, last) {
                 other.shift
             } else {
                 last + this.step.unwrap_or(STEP_FIRST) - raw

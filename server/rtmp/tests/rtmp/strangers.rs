@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use booth_rtmp::server::{Ended, Limits, ListenerLimits, serve};
+use booth_stream::{MediaEvent, Track};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -300,4 +301,140 @@ async fn a_tls_handshake_that_does_not_come_ends() {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let ended = timeout(SOON, stream.read(&mut [0; 1])).await.unwrap();
     assert!(matches!(ended, Ok(0) | Err(_)));
+}
+
+const VIDEO: u8 = 9;
+const AUDIO: u8 = 8;
+
+/// What an authorised publisher's messages become, and how many of its units were asked for by nobody.
+async fn published(messages: &[Vec<u8>]) -> Vec<MediaEvent> {
+    let (desk, mut told, _kick) = desk();
+    let (mut client, server) = tokio::io::duplex(1 << 20);
+    let bytes = [&[introduction(KEY)], messages].concat().concat();
+    client.write_all(&bytes).await.unwrap();
+    client.shutdown().await.unwrap();
+    let ended = serve(
+        server,
+        PEER.parse().unwrap(),
+        false,
+        &Limits::default(),
+        &desk,
+    )
+    .await;
+    assert_eq!(ended, Ended::Closed);
+    let mut events = Vec::new();
+    while let Ok(told) = told.try_recv() {
+        if let Told::Media(event) = told {
+            events.push(event);
+        }
+    }
+    events
+}
+
+fn record(length_size: u8) -> Vec<u8> {
+    let MediaEvent::Video(config) = small() else {
+        unreachable!()
+    };
+    let mut record = config.record.to_vec();
+    record[4] = 0xFC | (length_size - 1);
+    [&[0x17, 0, 0, 0, 0], &record[..]].concat()
+}
+
+/// A key picture of one slice of three bytes, behind lengths of this size.
+fn key_picture(length_size: usize) -> Vec<u8> {
+    let length = [0, 0, 0, 3];
+    [
+        &[0x17, 1, 0, 0, 0],
+        &length[4 - length_size..],
+        &[0x65, 1, 2],
+    ]
+    .concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn units_before_their_sequence_header_are_left_out() {
+    let events = published(&[
+        message(VIDEO, 1, 0, &key_picture(4)),
+        message(AUDIO, 1, 0, &[0xAF, 1, 7, 7]),
+        // An empty sequence header is none.
+        message(VIDEO, 1, 10, &[0x17, 0, 0, 0, 0]),
+        message(VIDEO, 1, 20, &key_picture(4)),
+        message(VIDEO, 1, 30, &record(4)),
+        // Damaged: it is shorter than it says.
+        message(VIDEO, 1, 40, &[0x17, 1, 0, 0, 0, 0, 0, 0, 9, 0x65]),
+        message(VIDEO, 1, 50, &key_picture(4)),
+    ])
+    .await;
+    let video = units(&events, Track::Video);
+    assert_eq!((events.len(), video.len()), (2, 1));
+    assert_eq!(events[0], small());
+    assert_eq!(video[0].dts, 50_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lengths_of_one_and_two_bytes_become_four() {
+    for length_size in [1, 2, 4] {
+        let events = published(&[
+            message(VIDEO, 1, 0, &record(length_size)),
+            message(VIDEO, 1, 0, &key_picture(usize::from(length_size))),
+        ])
+        .await;
+        assert_eq!(events[0], small(), "{length_size}");
+        let video = units(&events, Track::Video);
+        assert_eq!(video[0].data[..], [0, 0, 0, 3, 0x65, 1, 2], "{length_size}");
+        assert!(video[0].key);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_frame_is_what_a_decoder_can_start_at_and_not_what_says_so() {
+    let mut says_so = key_picture(4);
+    says_so[9] = 0x41;
+    let mut hides = key_picture(4);
+    hides[0] = 0x27;
+    let events = published(&[
+        message(VIDEO, 1, 0, &record(4)),
+        message(VIDEO, 1, 0, &hides),
+        message(VIDEO, 1, 40, &says_so),
+    ])
+    .await;
+    let keys: Vec<bool> = units(&events, Track::Video).iter().map(|u| u.key).collect();
+    assert_eq!(keys, [true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn timestamps_that_jump_back_and_forth_become_time_that_goes_on() {
+    let mut messages = vec![message(VIDEO, 1, 0, &record(4))];
+    for stamp in [
+        0,
+        33,
+        67,
+        5_000_000,
+        5_000_033,
+        100,
+        133,
+        u32::MAX - 5_000,
+        u32::MAX - 4_967,
+    ] {
+        messages.push(message(VIDEO, 1, stamp, &key_picture(4)));
+    }
+    let events = published(&messages).await;
+    let times: Vec<i64> = units(&events, Track::Video)
+        .iter()
+        .map(|unit| unit.dts / 1_000_000)
+        .collect();
+    assert_eq!(times.len(), 9);
+    for two in times.windows(2) {
+        assert!((33..=34).contains(&(two[1] - two[0])), "{times:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn media_of_other_message_streams_is_nobodys() {
+    let events = published(&[
+        message(VIDEO, 2, 0, &record(4)),
+        message(VIDEO, 2, 0, &key_picture(4)),
+    ])
+    .await;
+    assert!(events.is_empty());
 }
