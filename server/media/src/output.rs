@@ -164,22 +164,9 @@ pub(crate) fn make(factory: &str) -> Result<gst::element_factory::ElementBuilder
     }
 }
 
-fn video_chain(
-    pipeline: &gst::Pipeline,
-    mux: &Mux,
-    settings: &VideoSettings,
-    format: &Format,
-) -> Result<(AppSrc, gst::Element), MediaError> {
-    // A second of pictures: an encoder that is that far behind can only drop.
-    let source = AppSrc::builder()
-        .name("pictures")
-        .caps(&format.caps()?)
-        .format(gst::Format::Time)
-        .max_buffers(u64::from(settings.fps))
-        .max_bytes(0)
-        .leaky_type(gst_app::AppLeakyType::Downstream)
-        .build();
-    let encoder = match &settings.encoder {
+/// The H.264 encoder of an output that is on air: no delay, and a key frame each second.
+pub(crate) fn video_encoder(settings: &VideoSettings) -> Result<gst::Element, MediaError> {
+    Ok(match &settings.encoder {
         Encoder::X264 { preset } => make("x264enc")?
             .property_from_str("tune", "zerolatency")
             .property_from_str("speed-preset", preset)
@@ -201,7 +188,25 @@ fn video_chain(
             .property("multi-thread", 1u32)
             .property("scene-change-detection", false)
             .build()?,
-    };
+    })
+}
+
+fn video_chain(
+    pipeline: &gst::Pipeline,
+    mux: &Mux,
+    settings: &VideoSettings,
+    format: &Format,
+) -> Result<(AppSrc, gst::Element), MediaError> {
+    // A second of pictures: an encoder that is that far behind can only drop.
+    let source = AppSrc::builder()
+        .name("pictures")
+        .caps(&format.caps()?)
+        .format(gst::Format::Time)
+        .max_buffers(u64::from(settings.fps))
+        .max_bytes(0)
+        .leaky_type(gst_app::AppLeakyType::Downstream)
+        .build();
+    let encoder = video_encoder(settings)?;
     let parse = make("h264parse")?
         .property("config-interval", -1i32)
         .build()?;
@@ -216,6 +221,17 @@ fn video_chain(
     pipeline.add_many([source.upcast_ref(), &encoder, &parse, sink.upcast_ref()])?;
     gst::Element::link_many([source.upcast_ref(), &encoder, &parse, sink.upcast_ref()])?;
     Ok((source, encoder))
+}
+
+/// The AAC encoder of an output that is on air.
+pub(crate) fn audio_encoder(bitrate_kbps: u32) -> Result<gst::Element, MediaError> {
+    Ok(make("avenc_aac")?
+        .property(
+            "bitrate",
+            i32::try_from(bitrate_kbps * 1000).unwrap_or(128_000),
+        )
+        .property_from_str("aac-coder", "fast")
+        .build()?)
 }
 
 fn audio_chain(
@@ -233,13 +249,7 @@ fn audio_chain(
         .max_bytes(0)
         .leaky_type(gst_app::AppLeakyType::Downstream)
         .build();
-    let encoder = make("avenc_aac")?
-        .property(
-            "bitrate",
-            i32::try_from(bitrate_kbps * 1000).unwrap_or(128_000),
-        )
-        .property_from_str("aac-coder", "fast")
-        .build()?;
+    let encoder = audio_encoder(bitrate_kbps)?;
     let parse = make("aacparse")?.build()?;
     let caps = gst::Caps::builder("audio/mpeg")
         .field("stream-format", "adts")

@@ -173,7 +173,7 @@ fn told(output: Output) -> Out {
     }
 }
 
-fn live(state: LiveState) -> Out {
+pub fn live(state: LiveState) -> Out {
     match state {
         LiveState::Absent => Out::Live(worker::LiveState::Absent, None),
         LiveState::Settling { .. } => Out::Live(worker::LiveState::Settling, None),

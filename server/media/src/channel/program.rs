@@ -37,7 +37,7 @@ pub struct Loops {
 }
 
 /// What a sampler saw of the live input: since when, or that it is well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verdict {
     pub frozen: bool,
     pub black: bool,

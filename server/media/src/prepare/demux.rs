@@ -25,6 +25,8 @@ use crate::output::make;
 const QUEUE: usize = 64;
 /// A file that gives nothing for this long is given up.
 pub const DEADLINE: Duration = Duration::from_secs(15);
+/// By then its streams are known.
+const FOUND_BY: Duration = Duration::from_secs(4);
 /// Between two looks at the bus.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -123,12 +125,21 @@ impl Demux {
                     });
                 }
                 None if cancelled() => return Next::End,
+                // An error that comes while a demuxer is being chosen can be lost on its way.
+                None if start.elapsed() > FOUND_BY && self.nothing_found() => {
+                    let text = "no stream can be found in it".to_owned();
+                    return Next::Failed(FileProblem::Damaged(text));
+                }
                 None if start.elapsed() > self.deadline => {
                     return Next::Failed(FileProblem::TimedOut(self.deadline.as_secs()));
                 }
                 None => {}
             }
         }
+    }
+
+    fn nothing_found(&self) -> bool {
+        !self.has(Track::Video) && !self.has(Track::Audio)
     }
 
     /// What the container says, once packets have come.

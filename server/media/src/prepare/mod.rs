@@ -22,4 +22,5 @@ mod weave;
 mod work;
 
 pub use check::{CheckError, CheckFormat, Checked, CheckedFile, prepare_check};
+pub(crate) use grid::{SoundGrid, sample_of, time_of};
 pub use work::run;

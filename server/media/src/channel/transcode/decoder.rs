@@ -169,7 +169,11 @@ impl Decoder {
                     let pts = sample.buffer().and_then(gst::BufferRef::pts);
                     let at = pts.and_then(|pts| Nanos::try_from(pts.nseconds()).ok());
                     let goes_on = at.is_none_or(|at| hand_on(at - BASE, &sample));
-                    if goes_on { Ok(gst::FlowSuccess::Ok) } else { Err(gst::FlowError::Eos) }
+                    if goes_on {
+                        Ok(gst::FlowSuccess::Ok)
+                    } else {
+                        Err(gst::FlowError::Eos)
+                    }
                 })
                 .build(),
         );

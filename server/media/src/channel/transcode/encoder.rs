@@ -90,7 +90,10 @@ impl Encoder {
     }
 
     pub fn sound(&self, samples: &[f32], at: Nanos, until: Nanos) {
-        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let bytes: Vec<u8> = samples
+            .iter()
+            .flat_map(|sample| sample.to_le_bytes())
+            .collect();
         let mut buffer = gst::Buffer::from_mut_slice(bytes);
         stamp(&mut buffer, at, until);
         let _ = self.audio.push_buffer(buffer);
@@ -171,7 +174,9 @@ fn audio_chain(
 ) -> Result<(), MediaError> {
     let encoder = audio_encoder(bitrate_kbps)?;
     let parse = make("aacparse")?.build()?;
-    let caps = gst::Caps::builder("audio/mpeg").field("stream-format", "raw").build();
+    let caps = gst::Caps::builder("audio/mpeg")
+        .field("stream-format", "raw")
+        .build();
     let config = AudioConfig::aac_lc(RATE as u32, booth_mix::CHANNELS as u8)
         .map_err(|error| MediaError::Pipeline(error.to_string()))?;
     let config = Mutex::new(Some(Arc::new(config)));

@@ -31,7 +31,10 @@ pub struct Look {
 impl Look {
     /// A decoded picture; gives the verdict if it is another one.
     pub fn picture(&mut self, at: Nanos, format: &Format, frame: &Frame) -> Option<Verdict> {
-        if self.seen_at.is_some_and(|seen| (0..EVERY).contains(&(at - seen))) {
+        if self
+            .seen_at
+            .is_some_and(|seen| (0..EVERY).contains(&(at - seen)))
+        {
             return None;
         }
         let points = format.read(frame, |[(luma, stride), _, _]| {
@@ -47,7 +50,10 @@ impl Look {
 
     /// Decoded sound.
     pub fn sound(&mut self, samples: &[f32]) -> Option<Verdict> {
-        self.square += samples.iter().map(|sample| f64::from(sample * sample)).sum::<f64>();
+        self.square += samples
+            .iter()
+            .map(|sample| f64::from(sample * sample))
+            .sum::<f64>();
         self.samples += samples.len() as u64;
         // A tenth of a second of both channels.
         if self.samples < 9_600 {
@@ -80,7 +86,11 @@ fn points(luma: &[u8], stride: usize, width: usize, height: usize) -> Vec<u8> {
 }
 
 fn difference(a: &[u8], b: &[u8]) -> f32 {
-    let sum: u32 = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+    let sum: u32 = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| u32::from(a.abs_diff(*b)))
+        .sum();
     sum as f32 / a.len().max(1) as f32
 }
 
@@ -122,14 +132,19 @@ mod tests {
         // A camera's noise: a few levels.
         let verdict = look.picture(400 * MILLISECOND, &format, &noise(&format, 2, 60, 4));
         assert!(!verdict.unwrap().frozen);
-        assert_eq!(look.picture(600 * MILLISECOND, &format, &noise(&format, 3, 60, 4)), None);
+        assert_eq!(
+            look.picture(600 * MILLISECOND, &format, &noise(&format, 3, 60, 4)),
+            None
+        );
     }
 
     #[test]
     fn black_is_black_and_a_dark_picture_with_a_light_is_not() {
         let format = format();
         let mut look = Look::default();
-        let verdict = look.picture(0, &format, &format.plain([16, 128, 128]).unwrap()).unwrap();
+        let verdict = look
+            .picture(0, &format, &format.plain([16, 128, 128]).unwrap())
+            .unwrap();
         assert!(verdict.black);
         let night = format
             .draw(|plane, row, pixels| pixels.fill(if plane == 0 && row > 170 { 90 } else { 17 }))

@@ -61,7 +61,11 @@ pub enum Order {
     /// It is not needed any more, unless it is on air.
     DropReel(u64),
     /// Change to this as soon as it has a picture; with `drain`, not before what waits of live has been shown.
-    Show { target: Target, drain: bool, fade: Nanos },
+    Show {
+        target: Target,
+        drain: bool,
+        fade: Nanos,
+    },
 }
 
 /// Something live was decoded, on its line's time.
@@ -103,7 +107,10 @@ impl Mixer {
     pub fn start(parts: Parts) -> Result<Self, MediaError> {
         let (orders, ordered) = sync_channel(ORDERS);
         let (media, decoded) = sync_channel(MEDIA);
-        let (stop, late) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stop, late) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU64::new(0)),
+        );
         let mut run = Run::new(parts, Arc::clone(&late))?;
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -200,10 +207,18 @@ impl Live {
         if let Some((at, _)) = self.waiting.front()
             && (at + offset - now - self.ahead).abs() < NEAR
         {
-            self.ahead = if self.ahead == 0 { self.interval / 2 } else { 0 };
+            self.ahead = if self.ahead == 0 {
+                self.interval / 2
+            } else {
+                0
+            };
         }
         let mut new = false;
-        while self.waiting.front().is_some_and(|(at, _)| at + offset <= now + self.ahead) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|(at, _)| at + offset <= now + self.ahead)
+        {
             if let Some((at, frame)) = self.waiting.pop_front() {
                 self.shown_at = at + offset;
                 self.current = Some(frame);
@@ -350,7 +365,10 @@ impl Run {
                 continue;
             }
             if late > SLIP_AFTER {
-                tracing::warn!(ms = late / MILLISECOND, "the output stood still; its clock slips");
+                tracing::warn!(
+                    ms = late / MILLISECOND,
+                    "the output stood still; its clock slips"
+                );
                 origin += late;
             }
             while let Ok(order) = orders.try_recv() {
@@ -380,7 +398,11 @@ impl Run {
                     self.reels.remove(&start);
                 }
             }
-            Order::Show { target, drain, fade } => {
+            Order::Show {
+                target,
+                drain,
+                fade,
+            } => {
                 self.wanted = target;
                 self.drain = drain;
                 self.fade_length = fade;
@@ -417,7 +439,8 @@ impl Run {
                 new.insert(Target::Reel(start), playing.advance());
             }
         }
-        let moving = self.on_air == Target::Black || new.get(&self.on_air).copied().unwrap_or(false);
+        let moving =
+            self.on_air == Target::Black || new.get(&self.on_air).copied().unwrap_or(false);
         self.stale = if moving { 0 } else { self.stale + 1 };
         let frame = self.compose(now);
         let at = time_of(self.frames, fps.into());
@@ -455,7 +478,9 @@ impl Run {
             Target::Reel(start) => self.reels.get_mut(&start).is_some_and(Playing::ready),
         };
         let drained = match self.on_air {
-            Target::Live(session) if self.drain => self.lives.get(&session).is_none_or(|live| live.dry(now)),
+            Target::Live(session) if self.drain => {
+                self.lives.get(&session).is_none_or(|live| live.dry(now))
+            }
             _ => true,
         };
         if !ready || !drained {
@@ -463,7 +488,11 @@ impl Run {
         }
         let from = std::mem::replace(&mut self.on_air, self.wanted);
         // A fade that is cut short goes on from what was seen of it.
-        let still = (self.fade.take().is_some_and(|fade| fade.progress(now) < 1.0) || self.drain)
+        let still = (self
+            .fade
+            .take()
+            .is_some_and(|fade| fade.progress(now) < 1.0)
+            || self.drain)
             .then(|| self.output.clone());
         if self.fade_length > 0 {
             self.fade = Some(Fade {
@@ -495,8 +524,14 @@ impl Run {
     fn picture(&self, target: Target) -> Frame {
         let found = match target {
             Target::Black => None,
-            Target::Live(session) => self.lives.get(&session).and_then(|live| live.current.clone()),
-            Target::Reel(start) => self.reels.get(&start).and_then(|playing| playing.current.clone()),
+            Target::Live(session) => self
+                .lives
+                .get(&session)
+                .and_then(|live| live.current.clone()),
+            Target::Reel(start) => self
+                .reels
+                .get(&start)
+                .and_then(|playing| playing.current.clone()),
         };
         found.unwrap_or_else(|| self.black.clone())
     }
@@ -506,8 +541,14 @@ impl Run {
         let Some(fade) = self.fade.as_ref().filter(|fade| fade.progress(now) < 1.0) else {
             return to;
         };
-        let from = fade.still.clone().unwrap_or_else(|| self.picture(fade.from));
-        self.parts.format.blend(&from, &to, fade.progress(now)).unwrap_or(to)
+        let from = fade
+            .still
+            .clone()
+            .unwrap_or_else(|| self.picture(fade.from));
+        self.parts
+            .format
+            .blend(&from, &to, fade.progress(now))
+            .unwrap_or(to)
     }
 
     fn mix(&mut self, now: Nanos, length: Nanos, new: &BTreeMap<Target, bool>, out: &mut [f32]) {
@@ -523,7 +564,8 @@ impl Run {
         for (session, live) in &mut self.lives {
             let at = now - live.due.load(Ordering::Relaxed);
             live.voice.pull(at, &mut block);
-            live.gain.mix_into(out, &block, share(Target::Live(*session)));
+            live.gain
+                .mix_into(out, &block, share(Target::Live(*session)));
         }
         for (start, playing) in &mut self.reels {
             let target = Target::Reel(*start);
@@ -533,18 +575,25 @@ impl Run {
             playing.pull(self.parts.fps, *new, &mut block);
             playing.gain.mix_into(out, &block, share(target));
         }
-        out.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
+        out.iter_mut()
+            .for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
     }
 
     /// Lets go of what is neither on air nor wanted.
     fn tidy(&mut self, now: Nanos) {
-        if self.fade.as_ref().is_some_and(|fade| fade.progress(now) >= 1.0) {
+        if self
+            .fade
+            .as_ref()
+            .is_some_and(|fade| fade.progress(now) >= 1.0)
+        {
             self.fade = None;
         }
         let fading = self.fade.as_ref().map(|fade| fade.from);
-        let used = |target| self.on_air == target || self.wanted == target || fading == Some(target);
+        let used =
+            |target| self.on_air == target || self.wanted == target || fading == Some(target);
         let latest = self.lives.keys().next_back().copied();
-        self.lives.retain(|session, _| Some(*session) == latest || used(Target::Live(*session)));
+        self.lives
+            .retain(|session, _| Some(*session) == latest || used(Target::Live(*session)));
         let latest = self.reels.keys().next_back().copied();
         let gone: Vec<u64> = self
             .reels

@@ -98,7 +98,11 @@ impl Transcode {
     ///
     /// # Errors
     /// When GStreamer or an element is missing, or the settings cannot be used.
-    pub fn start(now: Nanos, settings: &ChannelSettings, wake: Arc<Notify>) -> Result<Self, MediaError> {
+    pub fn start(
+        now: Nanos,
+        settings: &ChannelSettings,
+        wake: Arc<Notify>,
+    ) -> Result<Self, MediaError> {
         crate::worker::start_gstreamer()
             .map_err(|_| MediaError::Pipeline("GStreamer cannot be used".to_owned()))?;
         let video = VideoSettings::checked(
@@ -109,7 +113,11 @@ impl Transcode {
             &settings.preset,
         )
         .map_err(|error| MediaError::Pipeline(error.to_string()))?;
-        let audio_kbps = if settings.audio_bitrate_kbps == 0 { 128 } else { settings.audio_bitrate_kbps };
+        let audio_kbps = if settings.audio_bitrate_kbps == 0 {
+            128
+        } else {
+            settings.audio_bitrate_kbps
+        };
         let format = Format::new(video.width, video.height, video.fps)?;
         // What is encoded waits to be polled; the loop takes it at once.
         let (given, coded) = channel();
@@ -171,7 +179,8 @@ impl Transcode {
 
     fn order(&mut self, order: Order) {
         if !self.mixer.order(order) {
-            self.out.push_back(Out::Failed("the mixer stands still".to_owned()));
+            self.out
+                .push_back(Out::Failed("the mixer stands still".to_owned()));
         }
     }
 
@@ -179,7 +188,9 @@ impl Transcode {
         while let Ok(seen) = self.seen.try_recv() {
             let current = self.live.as_ref().map(|live| live.session);
             match seen {
-                Seen::Verdict(session, verdict) if current == Some(session) => self.verdict(now, verdict),
+                Seen::Verdict(session, verdict) if current == Some(session) => {
+                    self.verdict(now, verdict)
+                }
                 Seen::Failed(session, text) if current == Some(session) => {
                     tracing::warn!(text, "the live input cannot be decoded");
                     self.rebuild(now);
@@ -212,7 +223,11 @@ impl Transcode {
             Told::Shown { target, gap } => {
                 self.on_air = target;
                 self.monitor.on_air(now, matches!(target, Target::Live(_)));
-                let cause = if std::mem::take(&mut self.first) { Cause::Started } else { self.cause };
+                let cause = if std::mem::take(&mut self.first) {
+                    Cause::Started
+                } else {
+                    self.cause
+                };
                 self.out.push_back(Out::Switched {
                     showing: self.showing(target),
                     cause: cause_to_wire(cause),
@@ -252,11 +267,16 @@ impl Transcode {
     }
 
     fn take_loops(&mut self, now: Nanos) {
-        let Some(opened) = self.opening.as_mut().and_then(|opening| opening.try_recv().ok()) else {
+        let Some(opened) = self
+            .opening
+            .as_mut()
+            .and_then(|opening| opening.try_recv().ok())
+        else {
             return;
         };
         self.opening = None;
-        self.out.extend(opened.problems.into_iter().map(Out::LoopUnreadable));
+        self.out
+            .extend(opened.problems.into_iter().map(Out::LoopUnreadable));
         let loaded = |source| Loaded {
             source,
             since: now,
@@ -286,7 +306,9 @@ impl Transcode {
         let target = match want {
             Want::Live => {
                 self.warm(now);
-                self.live.as_ref().map_or(Target::Black, |live| Target::Live(live.session))
+                self.live
+                    .as_ref()
+                    .map_or(Target::Black, |live| Target::Live(live.session))
             }
             Want::Backup => self.need(now, Kind::Backup),
             Want::Slate => self.need(now, Kind::Slate),
@@ -313,11 +335,18 @@ impl Transcode {
 
     /// Has the loop ready while live might be lost, and lets it go when all is well.
     fn warm(&mut self, now: Nanos) {
-        let kind = if self.backup.is_some() { Kind::Backup } else { Kind::Slate };
+        let kind = if self.backup.is_some() {
+            Kind::Backup
+        } else {
+            Kind::Slate
+        };
         if now - self.picture_at >= SUSPICION {
             self.need(now, kind);
         } else if matches!(self.on_air, Target::Live(_))
-            && self.reel.as_ref().is_some_and(|reel| now - reel.needed_at > KEEP_WARM)
+            && self
+                .reel
+                .as_ref()
+                .is_some_and(|reel| now - reel.needed_at > KEEP_WARM)
             && let Some(reel) = self.reel.take()
         {
             self.order(Order::DropReel(reel.number));
@@ -450,7 +479,8 @@ impl Program for Transcode {
 
     fn next_due(&self) -> Option<Nanos> {
         let suspicion = self.picture_at + SUSPICION;
-        let suspicion = (matches!(self.wanted, Target::Live(_)) && self.reel.is_none()).then_some(suspicion);
+        let suspicion =
+            (matches!(self.wanted, Target::Live(_)) && self.reel.is_none()).then_some(suspicion);
         [self.monitor.due(), suspicion].into_iter().flatten().min()
     }
 
@@ -471,4 +501,3 @@ impl Opened {
         }
     }
 }
-

@@ -42,7 +42,9 @@ impl Timeline {
         let rebase = self.rebase(now, track, unit.dts);
         let dts = unit.dts + rebase;
         // Less than a jump back is squeezed: the line never falls within a track.
-        let dts = self.clocks[track].last.map_or(dts, |(_, last, _)| dts.max(last + 1));
+        let dts = self.clocks[track]
+            .last
+            .map_or(dts, |(_, last, _)| dts.max(last + 1));
         self.clocks[track] = TrackClock {
             rebase,
             last: Some((unit.dts, dts, now)),
@@ -87,14 +89,25 @@ impl Timeline {
 
     fn observe(&mut self, now: Nanos, dts: Nanos) {
         let seen = now - dts;
-        while self.smallest.back().is_some_and(|(smallest, _)| *smallest >= seen) {
+        while self
+            .smallest
+            .back()
+            .is_some_and(|(smallest, _)| *smallest >= seen)
+        {
             self.smallest.pop_back();
         }
         self.smallest.push_back((seen, now));
-        while self.smallest.front().is_some_and(|(_, at)| now - at > WINDOW) {
+        while self
+            .smallest
+            .front()
+            .is_some_and(|(_, at)| now - at > WINDOW)
+        {
             self.smallest.pop_front();
         }
-        let target = self.smallest.front().map_or(seen, |(smallest, _)| *smallest);
+        let target = self
+            .smallest
+            .front()
+            .map_or(seen, |(smallest, _)| *smallest);
         self.offset = Some(match self.offset {
             None => (target, now),
             // A jump, or a source that begins slowly: at once.
@@ -127,7 +140,10 @@ mod tests {
     fn placed(count: i64, stamp: impl Fn(i64) -> Nanos) -> Vec<Nanos> {
         let mut line = Timeline::default();
         (0..count)
-            .map(|n| line.place(n * 40 * MILLISECOND, &unit(Track::Video, stamp(n))).0)
+            .map(|n| {
+                line.place(n * 40 * MILLISECOND, &unit(Track::Video, stamp(n)))
+                    .0
+            })
             .collect()
     }
 
@@ -147,8 +163,16 @@ mod tests {
 
     #[test]
     fn jumps_in_both_directions_and_wraps_leave_the_line_even() {
-        for jump in [3600 * SECOND, -3600 * SECOND, 2 * SECOND, -2 * SECOND, -(1 << 32) * MILLISECOND] {
-            assert_even(&placed(50, |n| 5000 * SECOND + n * 40 * MILLISECOND + if n >= 25 { jump } else { 0 }));
+        for jump in [
+            3600 * SECOND,
+            -3600 * SECOND,
+            2 * SECOND,
+            -2 * SECOND,
+            -(1 << 32) * MILLISECOND,
+        ] {
+            assert_even(&placed(50, |n| {
+                5000 * SECOND + n * 40 * MILLISECOND + if n >= 25 { jump } else { 0 }
+            }));
         }
     }
 
@@ -162,9 +186,14 @@ mod tests {
             if n % 2 == 0 {
                 video.push((stamp, line.place(now, &unit(Track::Video, stamp)).0));
             }
-            audio.push((stamp + 5 * MILLISECOND, line.place(now, &unit(Track::Audio, stamp + 5 * MILLISECOND)).0));
+            audio.push((
+                stamp + 5 * MILLISECOND,
+                line.place(now, &unit(Track::Audio, stamp + 5 * MILLISECOND))
+                    .0,
+            ));
         }
-        let lead = |pairs: &[(Nanos, Nanos)]| pairs.last().map(|(stamp, line)| line - stamp).unwrap();
+        let lead =
+            |pairs: &[(Nanos, Nanos)]| pairs.last().map(|(stamp, line)| line - stamp).unwrap();
         assert!((lead(&video) - lead(&audio)).abs() < MILLISECOND);
     }
 

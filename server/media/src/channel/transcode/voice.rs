@@ -41,7 +41,8 @@ impl LiveVoice {
                 self.samples.clear();
                 self.head = at;
             } else {
-                self.samples.extend(std::iter::repeat_n([0.0; CHANNELS], hole as usize));
+                self.samples
+                    .extend(std::iter::repeat_n([0.0; CHANNELS], hole as usize));
             }
         } else if hole < -BREAK {
             skip = (-hole) as usize;
@@ -118,7 +119,9 @@ mod tests {
     use super::*;
 
     fn ramp(from: usize, count: usize) -> Vec<f32> {
-        (from..from + count).flat_map(|n| [n as f32; CHANNELS]).collect()
+        (from..from + count)
+            .flat_map(|n| [n as f32; CHANNELS])
+            .collect()
     }
 
     #[test]
@@ -155,12 +158,18 @@ mod tests {
             voice.pull(n * 10 * MILLISECOND - moved, &mut out);
             for frame in out.chunks(CHANNELS) {
                 let step = frame[0] - last;
-                assert!((0.99..1.01).contains(&step), "a step of {step} in block {n}");
+                assert!(
+                    (0.99..1.01).contains(&step),
+                    "a step of {step} in block {n}"
+                );
                 last = frame[0];
             }
         }
         // The last block is heard where it belongs.
-        assert!((last - (1990.0 * 48.0)).abs() < 0.005 * 48_000.0 + 480.0, "{last}");
+        assert!(
+            (last - (1990.0 * 48.0)).abs() < 0.005 * 48_000.0 + 480.0,
+            "{last}"
+        );
     }
 
     #[test]
