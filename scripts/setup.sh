@@ -18,7 +18,7 @@ packages=(
 )
 # Only the tests need these, and the benches the peers.
 case "${1:-}" in
-  test) packages+=(libsrt-gnutls-dev chromium nginx-light libnginx-mod-rtmp) ;;
+  test) packages+=(libsrt-gnutls-dev chromium) ;;
   bench) packages+=(libsrt-gnutls-dev nginx-light libnginx-mod-rtmp liquidsoap) ;;
 esac
 
@@ -39,6 +39,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "setup: installing ${missing[*]} with apt-get"
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+# In run level 1 no service is started: the benches' nginx must not take port 80.
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}"
 # A registry that was written while plug-ins were half installed hides them.
 rm -rf "${XDG_CACHE_HOME:-$HOME/.cache}/gstreamer-1.0"

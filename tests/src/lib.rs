@@ -391,7 +391,12 @@ impl Drop for Booth {
         if std::thread::panicking() {
             eprintln!("--- boothd:\n{}", tail(&self.log(), 60));
             let run = self.data().join("run");
-            for name in ["slot-1.log", "slot-2.log"] {
+            for name in [
+                "slot-1.log",
+                "slot-2.log",
+                "channel-radio.log",
+                "ingest.log",
+            ] {
                 let text = std::fs::read_to_string(run.join(name)).unwrap_or_default();
                 eprintln!("--- {name}:\n{}", tail(&text, 30));
             }

@@ -111,10 +111,12 @@ pub fn publish(film: &Path, url: &str, log: PathBuf) -> Process {
     Process::start(command.stdout(Stdio::null()), log)
 }
 
-/// How the judge looks at a restream: what belongs to passing on somebody else's pictures is no defect.
+/// How the judge looks at a restream: where sources meet, AAC frames may be half a frame (10.7 ms) off their grid, so
+/// that sound stays with its picture.
 pub fn looking() -> Options {
     Options {
         live: Some(true),
+        max_audio_gap_ms: 11.0,
         keep: 4_000,
         ..Options::default()
     }
@@ -131,7 +133,11 @@ impl Receiver {
     /// `ffmpeg -listen 1`: takes one publisher, and ends with it.
     #[track_caller]
     pub fn listen(dir: &Path, name: &str) -> Self {
-        let port = tcp_port();
+        Self::listen_on(tcp_port(), dir, name)
+    }
+
+    #[track_caller]
+    pub fn listen_on(port: u16, dir: &Path, name: &str) -> Self {
         let url = format!("rtmp://127.0.0.1:{port}/live/{name}");
         let mut receiver = Self::judging(&["-listen", "1", "-i", &url], &[], dir, name, port);
         wait_for("a listening receiver", Duration::from_secs(10), || {

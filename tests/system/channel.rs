@@ -1,0 +1,482 @@
+//! A channel as its viewers see it: whatever dies, the destinations get one stream that never goes back.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use booth_judge::{DefectClass, Snapshot};
+use booth_tests::film::Film;
+use booth_tests::rtmp::{Process, Receiver, publish};
+use booth_tests::{Booth, tcp_port, udp_ports, wait_for};
+
+const SOON: Duration = Duration::from_secs(40);
+const LIVE: u8 = 1;
+const BACKUP: u8 = 2;
+
+/// Films are made once for all tests: the live one with B-frames as OBS sends it.
+fn film(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let dir = DIR.get_or_init(|| tempfile::tempdir().unwrap());
+    let path = dir.path().join(name);
+    if !path.exists() {
+        make(&path);
+    }
+    path
+}
+
+fn live_film() -> PathBuf {
+    film("live.flv", |path| {
+        Film {
+            id: LIVE,
+            ..Film::default()
+        }
+        .make(path);
+    })
+}
+
+fn backup_film() -> PathBuf {
+    film("backup.mp4", |path| {
+        Film {
+            id: BACKUP,
+            gop_s: 1,
+            b_frames: 0,
+            ..Film::default()
+        }
+        .make(path);
+    })
+}
+
+/// A booth with a channel `radio` that loops its backup.
+struct Radio {
+    booth: Booth,
+    rtmp: u16,
+    key: String,
+}
+
+impl Radio {
+    fn start(settings: &[&str]) -> Self {
+        // Made before it is this test's turn: coding films and keeping real time do not go together.
+        let backup = backup_film();
+        live_film();
+        let rtmp = tcp_port();
+        let booth = Booth::with(&[&format!("rtmp.listen=127.0.0.1:{rtmp}")]);
+        let create = [
+            "channel",
+            "create",
+            "radio",
+            "--backup",
+            backup.to_str().unwrap(),
+        ];
+        let created = booth.cli(&[&create[..], settings].concat());
+        let key = created["key"].as_str().unwrap().to_owned();
+        booth.cli(&["channel", "start", "radio"]);
+        Self { booth, rtmp, key }
+    }
+
+    fn url(&self) -> String {
+        format!(
+            "rtmp://127.0.0.1:{}/live/radio?token={}",
+            self.rtmp, self.key
+        )
+    }
+
+    fn publish(&self, film: &Path) -> Process {
+        publish(film, &self.url(), self.booth.dir.path().join("encoder.log"))
+    }
+
+    /// A judged receiver, and the destination that feeds it.
+    fn destination(&self, name: &str) -> Receiver {
+        let receiver = Receiver::listen(self.booth.dir.path(), name);
+        let key = self.booth.dir.path().join(format!("{name}.key"));
+        std::fs::write(&key, name).unwrap();
+        let key = key.to_str().unwrap();
+        let url = receiver.url();
+        self.booth.cli(&[
+            "destination",
+            "add",
+            "radio",
+            name,
+            "--url",
+            &url,
+            "--key-file",
+            key,
+        ]);
+        receiver
+    }
+
+    fn channel(&self) -> serde_json::Value {
+        self.booth.cli(&["channel", "get", "radio"])["channel"].clone()
+    }
+
+    fn destination_state(&self, name: &str) -> String {
+        let channel = self.channel();
+        let all = channel["destinations"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let wanted = format!("channels/radio/destinations/{name}");
+        let found = all.iter().find(|d| d["name"] == wanted.as_str());
+        found.unwrap_or_else(|| panic!("{all:?}"))["state"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[track_caller]
+    fn wait_showing(&self, showing: &str) {
+        let wanted = format!("SHOWING_{showing}");
+        wait_for(&format!("channel on {showing}"), SOON, || {
+            (self.channel()["showing"] == wanted.as_str()).then_some(())
+        });
+    }
+
+    /// The process that runs a unit now.
+    #[track_caller]
+    fn pid(&self, unit: &str) -> u32 {
+        wait_for(&format!("an attached {unit}"), SOON, || {
+            let status = self.booth.cli(&["status"]);
+            let units = status["units"].as_array()?;
+            let unit = units.iter().find(|u| u["name"] == unit)?;
+            let attached = unit["attached"].as_bool().unwrap_or(false);
+            let pid = u32::try_from(unit["pid"].as_u64()?).ok()?;
+            attached.then_some(pid)
+        })
+    }
+
+    /// Kills a unit's process and waits for another one.
+    #[track_caller]
+    fn kill_unit(&self, unit: &str) {
+        let pid = self.pid(unit);
+        let killed = Command::new("kill")
+            .args(["-s", "KILL", &pid.to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+        wait_for(&format!("another {unit}"), SOON, || {
+            (self.pid(unit) != pid).then_some(())
+        });
+    }
+}
+
+#[track_caller]
+fn shows(receiver: &Receiver, id: u8) -> Snapshot {
+    receiver
+        .judge
+        .wait_for_picture(id, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+    receiver
+        .judge
+        .wait_for_sound(id, SOON)
+        .unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// One stream from the first packet to the last: nothing missing, nothing back. RTMP counts in milliseconds, so a frame
+/// is 33 or 34 of them.
+#[track_caller]
+fn one_stream(seen: &Snapshot) {
+    let wrong: Vec<_> = seen
+        .found(&[
+            DefectClass::PtsBack,
+            DefectClass::PtsGap,
+            DefectClass::DtsOrder,
+            DefectClass::AvSkew,
+            DefectClass::Undecoded,
+        ])
+        .into_iter()
+        .collect();
+    assert!(wrong.is_empty(), "{}", booth_judge::text::render(seen));
+    assert_eq!(seen.epochs_total, 1);
+}
+
+#[test]
+fn a_channel_stays_on_air_whatever_dies() {
+    let mut radio = Radio::start(&[]);
+    let (mut a, b) = (radio.destination("a"), radio.destination("b"));
+    shows(&a, BACKUP);
+    shows(&b, BACKUP);
+
+    // The publisher: comes, is killed, comes again, stalls, comes again.
+    let film = live_film();
+    let mut encoder = radio.publish(&film);
+    shows(&a, LIVE);
+    encoder.kill();
+    shows(&a, BACKUP);
+    let encoder = radio.publish(&film);
+    shows(&a, LIVE);
+    encoder.stall();
+    shows(&a, BACKUP);
+    // A second one takes over from the one that is silent; like any encoder it tries until it is let in.
+    let mut encoder = radio.publish(&film);
+    wait_for("a takeover", SOON, || {
+        if encoder.ended() {
+            encoder = radio.publish(&film);
+        }
+        (radio.channel()["live"] == "LIVE_STATE_SETTLING").then_some(())
+    });
+    shows(&a, LIVE);
+    one_stream(&shows(&b, LIVE));
+
+    // A destination: the other one does not notice.
+    a.process().kill();
+    wait_for("a destination that is down", SOON, || {
+        (radio.destination_state("a") == "STATE_RETRYING").then_some(())
+    });
+    one_stream(&shows(&b, LIVE));
+    let a = Receiver::listen_on(a.port, radio.booth.dir.path(), "a");
+    shows(&a, LIVE);
+    assert_eq!(radio.destination_state("b"), "STATE_LIVE");
+
+    // boothd: nobody notices, and the next one knows.
+    radio.booth.kill();
+    encoder.kill();
+    shows(&a, BACKUP);
+    radio.booth.boot();
+    radio.wait_showing("BACKUP");
+    let encoder = radio.publish(&film);
+    shows(&a, LIVE);
+    radio.booth.kill();
+    radio.booth.boot();
+    radio.wait_showing("LIVE");
+    let channel = radio.channel();
+    assert_eq!(channel["publisher"]["protocol"], "rtmp", "{channel}");
+
+    // The ingest worker: the encoder is cut off, and comes back to the next one.
+    radio.kill_unit("ingest");
+    shows(&a, BACKUP);
+    drop(encoder);
+    let _encoder = radio.publish(&film);
+    shows(&a, LIVE);
+    one_stream(&shows(&b, LIVE));
+    one_stream(&a.judge.snapshot());
+
+    // The channel's own worker: the destinations are reconnected, the encoder stays.
+    radio.kill_unit("channel-radio");
+    let again = [(a.port, "a"), (b.port, "b")];
+    drop((a, b));
+    for (port, name) in again {
+        let receiver = Receiver::listen_on(port, radio.booth.dir.path(), name);
+        one_stream(&shows(&receiver, LIVE));
+    }
+}
+
+#[test]
+fn a_new_key_disconnects_who_has_the_old_one() {
+    let mut radio = Radio::start(&[]);
+    let film = live_film();
+    let mut old = radio.publish(&film);
+    radio.wait_showing("LIVE");
+    let rotated = radio.booth.cli(&["channel", "rotate-key", "radio"]);
+    wait_for("a disconnected encoder", SOON, || old.ended().then_some(()));
+    radio.wait_showing("BACKUP");
+    let mut refused = radio.publish(&film);
+    wait_for("a refused encoder", SOON, || refused.ended().then_some(()));
+    assert!(radio.channel()["publisher"].is_null());
+    radio.key = rotated["key"].as_str().unwrap().to_owned();
+    let _new = radio.publish(&film);
+    radio.wait_showing("LIVE");
+}
+
+#[test]
+fn one_who_publishes_beside_another_is_refused() {
+    let radio = Radio::start(&[]);
+    let film = live_film();
+    let mut first = radio.publish(&film);
+    radio.wait_showing("LIVE");
+    let mut second = radio.publish(&film);
+    wait_for("a refused encoder", SOON, || second.ended().then_some(()));
+    assert!(!first.ended());
+    assert_eq!(radio.channel()["showing"], "SHOWING_LIVE");
+}
+
+#[test]
+fn a_channel_takes_srt_as_well_and_is_watched_by_srt() {
+    let (input, monitor) = (udp_ports(1), udp_ports(1));
+    let pass = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&pass, "correct-horse").unwrap();
+    let radio = Radio::start(&[
+        "--srt-port",
+        &input.to_string(),
+        "--srt-passphrase-file",
+        pass.path().to_str().unwrap(),
+        "--monitor-port",
+        &monitor.to_string(),
+    ]);
+    let watcher = booth_judge::SrtInput::new("127.0.0.1", monitor);
+    let judge = booth_judge::Judge::spawn(
+        booth_judge::JudgeInput::Srt(watcher),
+        booth_tests::rtmp::looking(),
+    )
+    .unwrap();
+    judge
+        .wait_for_picture(BACKUP, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+    let film = live_film();
+    let url = |pass: &str| {
+        format!("srt://127.0.0.1:{input}?mode=caller&streamid=radio&passphrase={pass}&pbkeylen=16")
+    };
+    let log = radio.booth.dir.path().join("encoder.log");
+    let mut wrong = publish(&film, &url("wrong-horses"), log.clone());
+    wait_for("a refused encoder", SOON, || wrong.ended().then_some(()));
+    let mut encoder = publish(&film, &url("correct-horse"), log);
+    judge
+        .wait_for_picture(LIVE, SOON)
+        .unwrap_or_else(|e| panic!("{e}\n{}", encoder.log()));
+    assert_eq!(radio.channel()["publisher"]["protocol"], "srt");
+    encoder.kill();
+    let seen = judge
+        .wait_for_picture(BACKUP, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
+    one_stream(&seen);
+}
+
+#[test]
+fn odd_publishers_leave_the_channel_on_air() {
+    let radio = Radio::start(&["--stable", "1s"]);
+    let a = radio.destination("a");
+    shows(&a, BACKUP);
+    let dir = radio.booth.dir.path();
+    let odd = |name: &str, film: Film<'_>| {
+        let path = dir.join(name);
+        film.make(&path);
+        path
+    };
+    // Each one may come to air or not; what the viewer gets stays one stream, and the backup is there afterwards.
+    let usable = [
+        odd(
+            "25.flv",
+            Film {
+                id: LIVE,
+                fps: 25,
+                seconds: 6,
+                ..Film::default()
+            },
+        ),
+        odd(
+            "small.flv",
+            Film {
+                id: LIVE,
+                size: "640:360",
+                seconds: 6,
+                ..Film::default()
+            },
+        ),
+        odd(
+            "silent.flv",
+            Film {
+                id: LIVE,
+                sound: false,
+                seconds: 6,
+                ..Film::default()
+            },
+        ),
+    ];
+    for film in &usable {
+        let mut encoder = radio.publish(film);
+        a.judge
+            .wait_for_picture(LIVE, SOON)
+            .unwrap_or_else(|e| panic!("{}: {e}", film.display()));
+        encoder.kill();
+        shows(&a, BACKUP);
+    }
+    let deaf = odd(
+        "sound-only.flv",
+        Film {
+            id: LIVE,
+            picture: false,
+            seconds: 6,
+            ..Film::default()
+        },
+    );
+    let encoder = radio.publish(&deaf);
+    wait_for("a publisher without pictures", SOON, || {
+        (!radio.channel()["publisher"].is_null()).then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(radio.channel()["showing"], "SHOWING_BACKUP");
+    drop(encoder);
+    let seen = shows(&a, BACKUP);
+    let wrong = seen.found(&[DefectClass::PtsBack, DefectClass::DtsOrder]);
+    assert!(wrong.is_empty(), "{}", booth_judge::text::render(&seen));
+    assert_eq!(seen.epochs_total, 1);
+}
+
+/// Nobody who reads logs, process lists, files or lists may learn a key.
+#[test]
+fn keys_are_found_nowhere() {
+    let radio = Radio::start(&[]);
+    let secret = "canary-4c1d-secret";
+    let file = radio.booth.dir.path().join("key");
+    std::fs::write(&file, secret).unwrap();
+    let file_name = file.to_str().unwrap();
+    // Refused at once by a port that nobody has: errors are made and logged.
+    let url = format!("rtmp://127.0.0.1:{}/live", tcp_port());
+    radio.booth.cli(&[
+        "destination",
+        "add",
+        "radio",
+        "x",
+        "--url",
+        &url,
+        "--key-file",
+        file_name,
+    ]);
+    wait_for("a failed attempt", SOON, || {
+        (radio.destination_state("x") == "STATE_RETRYING").then_some(())
+    });
+    let mut wrong = publish(
+        &live_film(),
+        &format!(
+            "rtmp://127.0.0.1:{}/live/radio?token=canary-wrong-key",
+            radio.rtmp
+        ),
+        radio.booth.dir.path().join("encoder.log"),
+    );
+    wait_for("a refused encoder", SOON, || wrong.ended().then_some(()));
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(radio.booth.dir.path().join("encoder.log")).unwrap();
+    drop(wrong);
+
+    let mut shown = vec![radio.booth.log()];
+    for args in [
+        &["channel", "get", "radio"][..],
+        &["channel", "list"],
+        &["channel", "url", "radio"],
+        &["destination", "list", "radio"],
+        &["status"],
+    ] {
+        shown.push(radio.booth.cli(args).to_string());
+    }
+    for unit in ["channel-radio", "ingest"] {
+        let pid = radio.pid(unit);
+        for part in ["cmdline", "environ"] {
+            let path = Path::new("/proc").join(pid.to_string()).join(part);
+            shown.push(String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned());
+        }
+    }
+    let grep = Command::new("grep")
+        .args([
+            "-r",
+            "-l",
+            "-a",
+            "-e",
+            secret,
+            "-e",
+            &radio.key,
+            "-e",
+            "canary-wrong-key",
+        ])
+        .arg(radio.booth.dir.path())
+        .stderr(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&grep.stdout),
+        "",
+        "files with a key"
+    );
+    for text in shown {
+        for key in [secret, &radio.key, "canary-wrong-key"] {
+            assert!(!text.contains(key), "{key} in {text}");
+        }
+    }
+}
