@@ -17,6 +17,7 @@ mod input;
 mod live;
 mod monitor;
 mod program;
+mod sampler;
 mod settings;
 mod srt_live;
 mod unit;
@@ -35,6 +36,8 @@ use unit::{Events, Unit};
 const SOCKET_EVENTS: usize = 64;
 /// What GStreamer's threads post, who cannot wait: a second of datagrams at 10 Mb/s.
 const GST_EVENTS: usize = 1024;
+/// What samplers found: two a second.
+const LOOKS: usize = 16;
 /// How long the end may take; then the process ends anyway.
 const STOP_DEADLINE: Duration = Duration::from_millis(900);
 
@@ -43,7 +46,9 @@ pub async fn run(args: WorkerArgs) -> u8 {
     let (socket, mut media) = mpsc::channel(SOCKET_EVENTS);
     let (srt, mut srt_input) = mpsc::channel(GST_EVENTS);
     let (whip, mut whip_input) = mpsc::channel(GST_EVENTS);
+    let (sampler, mut looks) = mpsc::channel(LOOKS);
     let events = Events {
+        sampler,
         socket,
         srt,
         whip,
@@ -66,6 +71,7 @@ pub async fn run(args: WorkerArgs) -> u8 {
             Some(event) = media.recv() => { unit.socket(event); None }
             Some((from, event)) = srt_input.recv() => { unit.srt(from, event); None }
             Some((from, event)) = whip_input.recv() => { unit.whip(from, event); None }
+            Some(seen) = looks.recv() => { unit.seen(seen); None }
             () = events.destinations.notified() => { unit.destinations_changed(); None }
             () = events.program.notified() => None,
             () = &mut timer => None,

@@ -36,7 +36,7 @@ pub struct Loops {
     pub key: String,
 }
 
-/// What a sampler saw of the live input: since when, or that it is well.
+/// What a sampler saw of the live input last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verdict {
     pub frozen: bool,

@@ -34,8 +34,9 @@ const OFFSET_MAX: Nanos = 500 * MILLISECOND;
 /// Lip sync is set right when it is off by more than this (ITU-R BT.1359 begins at 45 ms).
 const OFFSET_STEP: Nanos = 30 * MILLISECOND;
 
-#[derive(Debug)]
 pub enum WhipEvent {
+    /// It runs, or could not be built.
+    Opened(Result<WhipInput, String>),
     Media(MediaEvent),
     /// A decoder could not start.
     KeyFrameNeeded,
@@ -59,7 +60,7 @@ struct Clocks {
 }
 
 impl WhipInput {
-    /// Events carry the session's number.
+    /// Builds decoders, which can block: not for the channel's loop. Events carry the session's number.
     pub fn start(
         source: &Source,
         events: &mpsc::Sender<(u64, WhipEvent)>,

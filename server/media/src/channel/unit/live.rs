@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use booth_proto::worker::from_worker::Message as Say;
-use booth_proto::worker::{KeyframeRequest, Packets, PublishEnd, PublishStart, Source};
+use booth_proto::worker::{
+    ChannelMode, KeyframeRequest, Packets, PublishEnd, PublishStart, Source,
+};
 use booth_stream::MediaEvent;
 use tokio::time::Instant;
 
@@ -12,6 +14,8 @@ use super::Unit;
 use crate::channel::format;
 use crate::channel::input::{SocketEvent, SrtEvent, WhipEvent, WhipInput};
 use crate::channel::live::LiveChange;
+use crate::channel::program::Verdict;
+use crate::channel::sampler::{Sampler, Seen};
 use crate::channel::srt_live::SrtFact;
 use crate::worker::start_gstreamer;
 
@@ -54,6 +58,7 @@ impl Unit {
         let now = self.now();
         if change != LiveChange::None {
             self.srt.door().other_is_gone();
+            self.look();
         }
         match (change, &mut self.program) {
             (LiveChange::Begin, Some(program)) => program.live_begin(now),
@@ -82,6 +87,9 @@ impl Unit {
                 self.describe();
             }
             MediaEvent::Unit(unit) => self.rates.live += unit.data.len(),
+        }
+        if let Some(sampler) = &mut self.sampler {
+            sampler.see(&event);
         }
         let now = self.now();
         if let Some(program) = &mut self.program {
@@ -160,34 +168,40 @@ impl Unit {
             let gone = self.srt.kick("somebody else publishes");
             gone.into_iter().for_each(|fact| self.srt_fact(fact));
         }
-        let present = self.whip.as_ref().map(WhipInput::source);
-        if present != whip {
-            self.whip = None;
-            if let Some(source) = whip {
-                self.start_whip(source.clone());
-            }
+        if self.whip_wished.as_ref() != whip {
+            self.whip_wished = whip.cloned();
+            self.start_whip();
         }
-        if let Some(source) = whip
-            && self.whip.is_some()
-            && !self.live.is_current(WHIP | source.session)
-        {
-            self.live
-                .accept(WHIP | source.session, publisher, Instant::now());
+        self.take_whip();
+    }
+
+    /// The publisher's session counts as soon as its pipeline runs.
+    fn take_whip(&mut self) {
+        let Some(session) = self.whip.as_ref().map(|whip| whip.source().session) else {
+            return;
+        };
+        let publisher = self.desired.publisher;
+        if publisher != 0 && !self.live.is_current(WHIP | session) {
+            self.live.accept(WHIP | session, publisher, Instant::now());
             self.live_changed(LiveChange::Begin);
         }
     }
 
-    fn start_whip(&mut self, source: Source) {
+    fn start_whip(&mut self) {
+        self.whip = None;
         self.whip_retry = None;
-        let started = start_gstreamer()
-            .map_err(|_| "GStreamer cannot be used on this machine".to_owned())
-            .and_then(|()| {
-                WhipInput::start(&source, &self.events.whip).map_err(|error| error.to_string())
-            });
-        match started {
-            Ok(input) => self.whip = Some(input),
-            Err(text) => self.problem("WHIP_INPUT_FAILED", text, false),
-        }
+        let Some(source) = self.whip_wished.clone() else {
+            return;
+        };
+        let events = self.events.whip.clone();
+        tokio::task::spawn_blocking(move || {
+            let started = start_gstreamer()
+                .map_err(|_| "GStreamer cannot be used on this machine".to_owned())
+                .and_then(|()| {
+                    WhipInput::start(&source, &events).map_err(|error| error.to_string())
+                });
+            let _ = events.blocking_send((source.session, WhipEvent::Opened(started)));
+        });
     }
 
     /// RTP over the link.
@@ -201,14 +215,18 @@ impl Unit {
 
     /// The WHIP pipeline has something.
     pub fn whip(&mut self, session: u64, event: WhipEvent) {
-        if self
-            .whip
-            .as_ref()
-            .is_none_or(|whip| whip.source().session != session)
-        {
+        let wished = self.whip_wished.as_ref().map(|source| source.session);
+        if wished != Some(session) {
             return;
         }
         match event {
+            WhipEvent::Opened(Ok(input)) => {
+                if self.whip_wished.as_ref() == Some(input.source()) {
+                    self.whip = Some(input);
+                    self.take_whip();
+                }
+            }
+            WhipEvent::Opened(Err(text)) => self.problem("WHIP_INPUT_FAILED", text, false),
             WhipEvent::Media(event) => {
                 if self.live.is_current(WHIP | session) {
                     self.srt.door().other_lives(self.takeover());
@@ -234,10 +252,7 @@ impl Unit {
             fact.into_iter().for_each(|fact| self.srt_fact(fact));
         }
         if self.whip_retry.is_some_and(|at| now >= at) {
-            self.whip_retry = None;
-            if let Some(source) = self.desired.whip.clone() {
-                self.start_whip(source);
-            }
+            self.start_whip();
         }
     }
 
@@ -245,5 +260,42 @@ impl Unit {
     fn takeover(&self) -> Duration {
         let settings = self.desired.settings.as_ref();
         Duration::from_millis(settings.map_or(0, |settings| settings.takeover_ms).into())
+    }
+
+    /// Looks into the live input anew, if that is asked for and passed on undecoded.
+    pub(super) fn look(&mut self) {
+        self.sampler = None;
+        self.verdict = Verdict::default();
+        let copy = self
+            .fixed
+            .as_ref()
+            .is_some_and(|fixed| fixed.mode == ChannelMode::Copy);
+        let asked = self
+            .wish
+            .is_some_and(|wish| wish.frozen + wish.black + wish.silent > 0);
+        if !copy || !asked || self.live.publisher() == 0 {
+            return;
+        }
+        match Sampler::start(self.events.sampler.clone()) {
+            Ok(sampler) => {
+                let sampler = self.sampler.insert(sampler);
+                let video = self.video.clone().map(MediaEvent::Video);
+                let audio = self.audio.clone().map(MediaEvent::Audio);
+                video
+                    .iter()
+                    .chain(&audio)
+                    .for_each(|config| sampler.see(config));
+            }
+            Err(error) => self.problem("SAMPLER_FAILED", error.to_string(), false),
+        }
+    }
+
+    /// A look found something.
+    pub fn seen(&mut self, seen: Seen) {
+        seen.apply(&mut self.verdict);
+        let (now, verdict) = (self.now(), self.verdict);
+        if let (Some(program), Some(_)) = (&mut self.program, &self.sampler) {
+            program.verdict(now, verdict);
+        }
     }
 }

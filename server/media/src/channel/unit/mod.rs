@@ -12,7 +12,7 @@ use booth_proto::worker::from_worker::Message as Say;
 use booth_proto::worker::to_worker::Message as Heard;
 use booth_proto::worker::{
     ChannelDesired, ChannelMode, ChannelReport, ChannelSettings, DestinationSettings, LiveState,
-    Pong,
+    Pong, Source,
 };
 use booth_stream::{AudioConfig, Nanos, VideoConfig};
 use tokio::sync::{Notify, mpsc};
@@ -26,7 +26,8 @@ use super::hls::Hls;
 use super::input::{MediaSocket, SocketEvent, SrtEvent, WhipEvent, WhipInput};
 use super::live::Live;
 use super::monitor::Monitor;
-use super::program::{Loops, Out, Program, Wish};
+use super::program::{Loops, Out, Program, Verdict, Wish};
+use super::sampler::{Sampler, Seen};
 use super::settings::{self, Fixed};
 use super::srt_live::{SrtFact, SrtLive};
 use crate::link::{LinkEvent, Sender};
@@ -59,8 +60,12 @@ pub struct Unit {
     srt_peer: String,
     /// Kept for its memory.
     srt_facts: Vec<SrtFact>,
+    /// The session that should be the live input; its pipeline follows.
+    whip_wished: Option<Source>,
     whip: Option<WhipInput>,
     whip_retry: Option<Instant>,
+    sampler: Option<Sampler>,
+    verdict: Verdict,
     video: Option<Arc<VideoConfig>>,
     audio: Option<Arc<AudioConfig>>,
 
@@ -87,6 +92,7 @@ pub struct Events {
     pub srt: mpsc::Sender<(u64, SrtEvent)>,
     /// With the session's.
     pub whip: mpsc::Sender<(u64, WhipEvent)>,
+    pub sampler: mpsc::Sender<Seen>,
     /// The program has something to give.
     pub program: Arc<Notify>,
     /// A destination is in another state.
@@ -117,8 +123,11 @@ impl Unit {
             srt,
             srt_peer: String::new(),
             srt_facts: Vec::new(),
+            whip_wished: None,
             whip: None,
             whip_retry: None,
+            sampler: None,
+            verdict: Verdict::default(),
             video: None,
             audio: None,
             fanout: Fanout::default(),
@@ -316,8 +325,17 @@ impl Unit {
         };
         if self.wish.as_ref() != Some(&wish) {
             program.set(now, &wish);
+            let looks = |wish: &Wish| (wish.frozen, wish.black, wish.silent);
+            let changed = self.wish.as_ref().map(looks) != Some(looks(&wish));
             self.wish = Some(wish);
+            if changed {
+                program.verdict(now, Verdict::default());
+                self.look();
+            }
         }
+        let Some(program) = &mut self.program else {
+            return;
+        };
         if self.loops != loops {
             program.set_loops(now, &loops);
             self.loops = loops;
