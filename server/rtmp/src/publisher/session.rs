@@ -109,6 +109,12 @@ impl Publisher {
     /// Sends what follows: sequence headers and metadata before the first unit and whenever they change. Not to be given
     /// up half-way: after that the session can only be dropped.
     pub async fn send(&mut self, event: &MediaEvent) -> Result<(), PublishError> {
+        self.push(event);
+        self.flush().await
+    }
+
+    /// Makes ready to be sent what is there at the same time: one [`Publisher::flush`] for several is cheaper.
+    pub fn push(&mut self, event: &MediaEvent) {
         let stream = self.stream;
         let Self { link, muxer, .. } = self;
         muxer.mux(event, |kind, timestamp, parts| {
@@ -120,6 +126,10 @@ impl Publisher {
             };
             link.writer.write(&mut link.out, head, parts);
         });
+    }
+
+    /// Sends what was pushed; otherwise as [`Publisher::send`].
+    pub async fn flush(&mut self) -> Result<(), PublishError> {
         self.write().await?;
         self.watch()
     }
