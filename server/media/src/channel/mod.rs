@@ -20,17 +20,22 @@ mod program;
 mod sampler;
 mod settings;
 mod srt_live;
+mod transcode;
 mod unit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use booth_proto::worker::{ChannelMode, ChannelSettings};
+use booth_stream::Nanos;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
 use crate::link;
 use crate::worker::{WorkerArgs, exit};
 use unit::{Events, Unit};
+
+pub(crate) use program::{Loops, Out, Program, Wish};
 
 /// Units on their way from sockets to the loop, which takes them at once: readers wait beyond that.
 const SOCKET_EVENTS: usize = 64;
@@ -40,6 +45,18 @@ const GST_EVENTS: usize = 1024;
 const LOOKS: usize = 16;
 /// How long the end may take; then the process ends anyway.
 const STOP_DEADLINE: Duration = Duration::from_millis(900);
+
+/// The program of a channel with these settings; `wake` is notified when it has something to give.
+pub(crate) fn build(
+    settings: &ChannelSettings,
+    now: Nanos,
+    wake: Arc<Notify>,
+) -> Result<Box<dyn Program>, String> {
+    match settings.mode() {
+        ChannelMode::Transcode => Err("transcoding is not built in".to_owned()),
+        ChannelMode::Copy | ChannelMode::Unspecified => Ok(Box::new(copy::Copy::new(now, wake))),
+    }
+}
 
 /// Runs to its end; answers one of [`exit`].
 pub async fn run(args: WorkerArgs) -> u8 {

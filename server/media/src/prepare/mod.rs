@@ -23,4 +23,6 @@ mod work;
 
 pub use check::{CheckError, CheckFormat, Checked, CheckedFile, prepare_check};
 pub(crate) use grid::{SoundGrid, sample_of, time_of};
+#[cfg(test)]
+pub(crate) use weave::Weave;
 pub use work::run;

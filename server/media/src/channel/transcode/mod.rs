@@ -21,3 +21,6 @@ mod timeline;
 mod voice;
 
 pub use program::Transcode;
+
+#[cfg(test)]
+mod tests;

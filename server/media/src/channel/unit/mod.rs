@@ -11,15 +11,14 @@ use std::time::Duration;
 use booth_proto::worker::from_worker::Message as Say;
 use booth_proto::worker::to_worker::Message as Heard;
 use booth_proto::worker::{
-    ChannelDesired, ChannelMode, ChannelReport, ChannelSettings, DestinationSettings, LiveState,
-    Pong, Source,
+    ChannelDesired, ChannelReport, ChannelSettings, DestinationSettings, LiveState, Pong, Source,
 };
 use booth_stream::{AudioConfig, Nanos, VideoConfig};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::copy::Copy;
+use super::build;
 use super::destination::{Destination, Trust};
 use super::fanout::{Fanout, unit};
 use super::hls::Hls;
@@ -30,6 +29,7 @@ use super::program::{Loops, Out, Program, Verdict, Wish};
 use super::sampler::{Sampler, Seen};
 use super::settings::{self, Fixed};
 use super::srt_live::{SrtFact, SrtLive};
+use super::transcode::Transcode;
 use crate::link::{LinkEvent, Sender};
 use crate::worker::{WorkerArgs, exit};
 use reports::{FIGURES_EVERY, Rates};
@@ -279,7 +279,8 @@ impl Unit {
             return Some(exit::SETTINGS_CHANGED);
         }
         if self.program.is_none() {
-            match self.build(&fixed, &settings) {
+            let wake = Arc::clone(&self.events.program);
+            match build(&settings, self.now(), wake) {
                 Ok(program) => self.program = Some(program),
                 Err(text) => {
                     self.problem("PROGRAM_FAILED", text, true);
@@ -304,17 +305,6 @@ impl Unit {
         self.report.generation = self.desired.generation;
         self.news = true;
         None
-    }
-
-    fn build(&self, fixed: &Fixed, settings: &ChannelSettings) -> Result<Box<dyn Program>, String> {
-        match fixed.mode {
-            ChannelMode::Transcode => Err("transcoding is not built in".to_owned()),
-            ChannelMode::Copy | ChannelMode::Unspecified => {
-                let _ = settings;
-                let wake = Arc::clone(&self.events.program);
-                Ok(Box::new(Copy::new(self.now(), wake)))
-            }
-        }
     }
 
     fn set_program(&mut self) {
