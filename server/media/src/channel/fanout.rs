@@ -58,6 +58,8 @@ struct State {
     events: VecDeque<MediaEvent>,
     bytes: usize,
     at: Position,
+    /// What is lost counts: there is a session that misses it.
+    counting: bool,
     dropped: u64,
 }
 
@@ -79,6 +81,7 @@ impl Default for State {
             events: VecDeque::new(),
             bytes: 0,
             at: Position::Beginning,
+            counting: false,
             dropped: 0,
         }
     }
@@ -98,11 +101,12 @@ impl Outlet {
         let mut state = self.lock();
         let key = is_key_picture(event);
         if state.at == Position::Following && state.overflows(event) {
-            state.dropped += state
+            let lost = state
                 .events
                 .iter()
                 .filter(|event| is_picture(event))
-                .count() as u64;
+                .count();
+            state.lose(lost as u64);
             state.clear();
             state.at = Position::Lost;
         }
@@ -117,7 +121,7 @@ impl Outlet {
                 state.at = Position::Following;
             }
             Position::Lost => {
-                state.dropped += u64::from(is_picture(event));
+                state.lose(u64::from(is_picture(event)));
                 return;
             }
             Position::Beginning | Position::Paused => return,
@@ -130,6 +134,12 @@ impl Outlet {
 }
 
 impl State {
+    fn lose(&mut self, pictures: u64) {
+        if self.counting {
+            self.dropped += pictures;
+        }
+    }
+
     fn clear(&mut self) {
         self.events.clear();
         self.bytes = 0;
@@ -149,16 +159,6 @@ impl State {
 pub struct Queue(Arc<Outlet>);
 
 impl Queue {
-    /// The next event. Dropping the future loses nothing.
-    pub async fn next(&self) -> MediaEvent {
-        loop {
-            if let Some(event) = self.take() {
-                return event;
-            }
-            self.0.filled.notified().await;
-        }
-    }
-
     /// The next event if there is one.
     pub fn take(&self) -> Option<MediaEvent> {
         let mut state = self.0.lock();
@@ -186,6 +186,7 @@ impl Queue {
         let mut state = self.0.lock();
         state.clear();
         state.at = Position::Paused;
+        state.counting = false;
     }
 
     /// Takes again what comes, from the next key frame on, after a pause.
@@ -194,6 +195,11 @@ impl Queue {
         if state.at == Position::Paused {
             state.at = Position::Beginning;
         }
+    }
+
+    /// From now on what is lost is missed.
+    pub fn count(&self) {
+        self.0.lock().counting = true;
     }
 
     /// Pictures lost because this output did not keep up.
@@ -219,4 +225,102 @@ fn is_key_picture(event: &MediaEvent) -> bool {
 
 fn size(event: &MediaEvent) -> usize {
     unit(event).map_or(0, |unit| unit.data.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(ms: i64, key: bool) -> MediaEvent {
+        MediaEvent::Unit(AccessUnit {
+            track: Track::Video,
+            dts: ms * 1_000_000,
+            pts: ms * 1_000_000,
+            key,
+            data: bytes::Bytes::from_static(&[0; 1000]),
+        })
+    }
+
+    /// 25 pictures a second, a key frame each second.
+    fn play(fanout: &mut Fanout, from_s: i64, to_s: i64) {
+        for n in from_s * 25..to_s * 25 {
+            fanout.send(&picture(n * 40, n % 25 == 0));
+        }
+    }
+
+    fn first_ms(queue: &Queue) -> i64 {
+        let event = queue.take().unwrap();
+        unit(&event).unwrap().dts / 1_000_000
+    }
+
+    #[test]
+    fn an_output_begins_at_a_key_frame_and_gets_everything_from_there() {
+        let mut fanout = Fanout::default();
+        play(&mut fanout, 0, 1);
+        fanout.send(&picture(1000, true));
+        let queue = fanout.attach();
+        fanout.send(&picture(1040, false));
+        assert!(queue.take().is_none());
+        play(&mut fanout, 2, 3);
+        assert_eq!(first_ms(&queue), 2000);
+        assert_eq!(std::iter::from_fn(|| queue.take()).count(), 24);
+    }
+
+    #[test]
+    fn an_output_that_does_not_keep_up_loses_its_own_pictures_up_to_a_key_frame() {
+        let mut fanout = Fanout::default();
+        let (slow, fast) = (fanout.attach(), fanout.attach());
+        slow.count();
+        fast.count();
+        for second in 0..6 {
+            play(&mut fanout, second, second + 1);
+            assert_eq!(std::iter::from_fn(|| fast.take()).count(), 25);
+        }
+        // 4 s fit; the next picture is one too many, and the next key frame is at 5 s.
+        assert_eq!(first_ms(&slow), 5000);
+        assert_eq!((slow.dropped(), fast.dropped()), (125, 0));
+    }
+
+    #[test]
+    fn pictures_that_nobody_waits_for_are_not_counted_as_dropped() {
+        let mut fanout = Fanout::default();
+        let queue = fanout.attach();
+        play(&mut fanout, 0, 20);
+        assert_eq!(queue.dropped(), 0);
+        queue.pause();
+        play(&mut fanout, 20, 21);
+        assert!(queue.take().is_none());
+        queue.resume();
+        play(&mut fanout, 21, 22);
+        assert_eq!(first_ms(&queue), 21_000);
+    }
+
+    #[test]
+    fn a_queue_has_a_bound_in_bytes_whatever_the_times_say() {
+        let mut fanout = Fanout::default();
+        let queue = fanout.attach();
+        let large = |key| {
+            MediaEvent::Unit(AccessUnit {
+                track: Track::Video,
+                dts: 0,
+                pts: 0,
+                key,
+                data: bytes::Bytes::from(vec![0; 3 << 20]),
+            })
+        };
+        fanout.send(&large(true));
+        fanout.send(&large(false));
+        fanout.send(&large(false));
+        assert!(queue.take().is_none());
+        fanout.send(&large(true));
+        assert!(queue.take().is_some());
+    }
+
+    #[test]
+    fn an_output_that_is_gone_is_forgotten() {
+        let mut fanout = Fanout::default();
+        drop(fanout.attach());
+        play(&mut fanout, 0, 1);
+        assert!(fanout.outlets.is_empty());
+    }
 }

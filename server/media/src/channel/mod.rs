@@ -53,7 +53,10 @@ pub(crate) fn build(
     wake: Arc<Notify>,
 ) -> Result<Box<dyn Program>, String> {
     match settings.mode() {
-        ChannelMode::Transcode => Err("transcoding is not built in".to_owned()),
+        ChannelMode::Transcode => {
+            let made = transcode::Transcode::start(now, settings, wake);
+            Ok(Box::new(made.map_err(|error| error.to_string())?))
+        }
         ChannelMode::Copy | ChannelMode::Unspecified => Ok(Box::new(copy::Copy::new(now, wake))),
     }
 }

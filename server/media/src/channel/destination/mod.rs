@@ -166,8 +166,9 @@ struct Run {
 impl Run {
     async fn run(mut self) {
         let stop = self.stop.clone();
-        self.queue.pause();
         loop {
+            // What comes from the next key frame on waits for the connection.
+            self.queue.resume();
             let end = tokio::select! {
                 () = stop.cancelled() => End::Stopped,
                 connected = Session::connect(&self.settings, &self.trust) => match connected {
@@ -211,8 +212,7 @@ impl Run {
             0 => None,
             seconds => Some(begun + Duration::from_secs(seconds.into())),
         };
-        // After a planned end the queue goes on where it was; else it begins at the next key frame.
-        self.queue.resume();
+        self.queue.count();
         for config in self.configs.clone().into_iter().flatten() {
             if let Err(failure) = session.send(&config).await {
                 return End::Failed(failure);

@@ -89,7 +89,7 @@ pub struct Transcode {
     coded: Receiver<Coded>,
     seen: Receiver<Seen>,
     shown: Receiver<Told>,
-    complaints: (Sender<String>, Receiver<String>),
+    complaints: (Sender<(u64, String)>, Receiver<(u64, String)>),
     out: VecDeque<Out>,
 }
 
@@ -201,8 +201,9 @@ impl Transcode {
         while let Ok(told) = self.shown.try_recv() {
             self.mixer_told(now, told);
         }
-        while let Ok(text) = self.complaints.1.try_recv() {
-            if let Some(reel) = self.reel.take() {
+        while let Ok((number, text)) = self.complaints.1.try_recv() {
+            // One that was dropped has nothing to say any more.
+            if let Some(reel) = self.reel.take_if(|reel| reel.number == number) {
                 match reel.kind {
                     Kind::Backup => self.backup = None,
                     Kind::Slate => self.slate = None,
@@ -284,6 +285,14 @@ impl Transcode {
         };
         self.backup = opened.backup.map(loaded);
         self.slate = opened.slate.map(loaded);
+        if self.first && self.backup.is_none() && self.slate.is_none() {
+            self.first = false;
+            self.out.push_back(Out::Switched {
+                showing: ChannelShowing::Slate,
+                cause: cause_to_wire(Cause::Started),
+                gap_ms: 0,
+            });
+        }
         // The one that plays is of the old files: another start follows.
         self.reel = None;
         if matches!(self.on_air, Target::Reel(_)) {
@@ -371,10 +380,11 @@ impl Transcode {
             (_, BackupStart::Running) => now - loaded.since,
         };
         let source = Arc::clone(&loaded.source);
-        match Reel::start(source, from, &self.hands.format, self.complaints.0.clone()) {
+        self.starts += 1;
+        let number = self.starts;
+        let complaints = self.complaints.0.clone();
+        match Reel::start(number, source, from, &self.hands.format, complaints) {
             Ok(reel) => {
-                self.starts += 1;
-                let number = self.starts;
                 self.kinds.push_back((number, kind));
                 if self.kinds.len() > 16 {
                     self.kinds.pop_front();

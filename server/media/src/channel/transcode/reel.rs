@@ -33,12 +33,13 @@ impl Drop for Reel {
     }
 }
 
-/// Why one ended by itself.
-pub type Complaints = Sender<String>;
+/// Which start ended by itself, and why.
+pub type Complaints = Sender<(u64, String)>;
 
 impl Reel {
     /// Starts at the last key frame before `from`.
     pub fn start(
+        number: u64,
         source: Arc<dyn LoopSource>,
         from: Nanos,
         format: &Format,
@@ -55,12 +56,12 @@ impl Reel {
             first,
             stop: Arc::clone(&stop),
         };
-        let decoder = decoder(format, pictures, blocks, complaints.clone());
+        let decoder = decoder(number, format, pictures, blocks, complaints.clone());
         std::thread::Builder::new()
             .name("loop".to_owned())
             .spawn(move || {
                 if let Err(text) = feed.run(decoder) {
-                    let _ = complaints.send(text);
+                    let _ = complaints.send((number, text));
                 }
             })?;
         Ok(Self {
@@ -74,6 +75,7 @@ impl Reel {
 }
 
 fn decoder(
+    number: u64,
     format: &Format,
     pictures: SyncSender<(Nanos, Frame)>,
     blocks: SyncSender<(Nanos, Vec<f32>)>,
@@ -90,7 +92,7 @@ fn decoder(
                 true
             }
             Shot::Failed(text) => {
-                let _ = complaints.send(text);
+                let _ = complaints.send((number, text));
                 false
             }
         }),

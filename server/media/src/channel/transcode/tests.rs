@@ -80,7 +80,7 @@ fn read(format: &Format, frame: &Frame) -> (u32, u32) {
     (code >> 10, code & 1023)
 }
 
-/// A loop of marked pictures, and of a tone for the live one.
+/// A loop of marked pictures; a tone of a tenth of a second begins with every 30th.
 fn make_loop(path: &Path, source: u32, seconds: u32, size: (u32, u32), fps: u32) {
     let format = Format::new(size.0, size.1, fps).unwrap();
     let video = VideoSettings::checked(size, fps, 1500, "x264", "ultrafast").unwrap();
@@ -91,8 +91,12 @@ fn make_loop(path: &Path, source: u32, seconds: u32, size: (u32, u32), fps: u32)
     for n in 0..frames {
         weave.picture(&marked(&format, source, n as u32)).unwrap();
     }
+    let second = sample_of(30, fps);
     let sound: Vec<f32> = (0..sample_of(frames, fps))
-        .flat_map(|n| [0.3 * (n as f32 * 440.0 * std::f32::consts::TAU / 48_000.0).sin(); 2])
+        .flat_map(|n| {
+            let tone = 0.3 * (n as f32 * 1000.0 * std::f32::consts::TAU / 48_000.0).sin();
+            [if n % second < 4800 { tone } else { 0.0 }; 2]
+        })
         .collect();
     weave.sound(&sound).unwrap();
     weave.finish(time_of(frames, fps.into())).unwrap();
@@ -297,6 +301,49 @@ impl Drive {
         shown
     }
 
+    /// When tones begin on the output.
+    fn tones(&self) -> Vec<Nanos> {
+        let format = Format::new(320, 180, FPS).unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&heard);
+        let mut decoder = Decoder::new(
+            &format,
+            Pace::Taken,
+            Arc::new(move |shot| {
+                if let Shot::Sound(at, samples) = shot {
+                    into.lock().unwrap().push((at, samples));
+                }
+                true
+            }),
+        );
+        let mut last = 0;
+        for (_, event) in &self.units {
+            match event {
+                MediaEvent::Audio(config) => decoder.audio_config(config).unwrap(),
+                MediaEvent::Unit(unit) if unit.track == Track::Audio => {
+                    decoder.sound(unit.pts, unit.data.clone());
+                    last = unit.pts;
+                }
+                _ => {}
+            }
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while heard.lock().unwrap().last().is_none_or(|(at, _)| at + 100 * MILLISECOND < last) {
+            assert!(Instant::now() < deadline);
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        let mut loud: Vec<Nanos> = Vec::new();
+        for (at, samples) in heard.lock().unwrap().iter() {
+            for (n, pair) in samples.chunks(2).enumerate() {
+                if pair[0].abs() > 0.1 {
+                    loud.push(at + n as Nanos * SECOND / 48_000);
+                }
+            }
+        }
+        let new = |n: &usize| *n == 0 || loud[*n] - loud[*n - 1] > 100 * MILLISECOND;
+        (0..loud.len()).filter(new).map(|n| loud[n]).collect()
+    }
+
     /// Every step of both tracks' stamps is one frame.
     #[track_caller]
     fn assert_even(&self) {
@@ -452,6 +499,31 @@ async fn live_is_seen_within_half_a_second_and_every_picture_once() {
         .count();
     assert!(odd <= 1, "{odd} pictures repeated or left out: {live:?}");
     drive.assert_even();
+}
+
+#[tokio::test]
+async fn sound_and_picture_stay_together_on_live_and_on_the_backup() {
+    let mut drive = Drive::start(&wish());
+    on_live(&mut drive).await;
+    drive.run(1_500, |_| false).await;
+    drive.kill();
+    back_on_backup(&mut drive).await;
+    drive.run(1_500, |_| false).await;
+    let (shown, tones) = (drive.pictures(), drive.tones());
+    for source in [LIVE, BACKUP] {
+        let seconds: Vec<Nanos> = shown
+            .windows(2)
+            .filter(|pair| pair[1].source == source && pair[0].source == source)
+            .filter(|pair| pair[1].number % 30 == 0 && pair[0].number != pair[1].number)
+            .map(|pair| pair[1].pts)
+            .collect();
+        assert!(seconds.len() >= 2, "source {source}: {seconds:?}");
+        for second in seconds {
+            let off = tones.iter().map(|tone| tone - second).min_by_key(|off| off.abs()).unwrap();
+            // EBU R37: sound may be 40 ms early and 60 ms late; a picture is 33.
+            assert!(off.abs() < 30 * MILLISECOND, "source {source}: {} ms off", off / MILLISECOND);
+        }
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,6 @@ use super::program::{Loops, Out, Program, Verdict, Wish};
 use super::sampler::{Sampler, Seen};
 use super::settings::{self, Fixed};
 use super::srt_live::{SrtFact, SrtLive};
-use super::transcode::Transcode;
 use crate::link::{LinkEvent, Sender};
 use crate::worker::{WorkerArgs, exit};
 use reports::{FIGURES_EVERY, Rates};
