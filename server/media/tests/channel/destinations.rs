@@ -168,18 +168,6 @@ fn a_session_that_lasted_as_long_as_it_may_is_followed_by_another_one_without_a_
     let begin = second.more(10).picture.unwrap();
     let end = first.report().picture.unwrap();
     let counter = |shown: Option<&SeenFrame>| usize::from(shown.unwrap().code.unwrap().1);
-    println!(
-        "A frames {:?} B {:?}",
-        end.recent
-            .iter()
-            .map(|f| f.code.map(|c| c.1))
-            .collect::<Vec<_>>(),
-        begin
-            .recent
-            .iter()
-            .map(|f| f.code.map(|c| c.1))
-            .collect::<Vec<_>>()
-    );
     let (last, next) = (counter(end.recent.back()), counter(begin.recent.front()));
     assert_eq!((last + 1) % PICTURES, next);
     let told = |said: &Said| matches!(said, Said::Channel(_));

@@ -30,11 +30,28 @@ pub struct Film {
     pub units: Vec<AccessUnit>,
 }
 
+/// What is to be seen and heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    Code,
+    Frozen,
+    Black,
+    Silent,
+}
+
 impl Film {
     pub fn make(id: u8, b_frames: u8) -> Self {
+        Self::coded(id, b_frames, Look::Code)
+    }
+
+    pub fn make_looking(id: u8, look: Look) -> Self {
+        Self::coded(id, 0, look)
+    }
+
+    fn coded(id: u8, b_frames: u8, look: Look) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let flv = dir.path().join("film.flv");
-        code_film(id, b_frames, dir.path(), &flv);
+        code_film(id, b_frames, look, dir.path(), &flv);
         parse(&std::fs::read(flv).unwrap())
     }
 
@@ -63,9 +80,13 @@ impl Film {
     }
 }
 
-pub fn code_film(id: u8, b_frames: u8, dir: &Path, flv: &Path) {
+pub fn code_film(id: u8, b_frames: u8, look: Look, dir: &Path, flv: &Path) {
     let pcm = dir.join("film.pcm");
-    std::fs::write(&pcm, sing(id)).unwrap();
+    let sound = match look {
+        Look::Silent => vec![0; SECONDS * RATE * 4],
+        Look::Code | Look::Frozen | Look::Black => sing(id),
+    };
+    std::fs::write(&pcm, sound).unwrap();
     let size = format!("{W}x{H}");
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-loglevel", "error", "-y"]);
@@ -99,7 +120,12 @@ pub fn code_film(id: u8, b_frames: u8, dir: &Path, flv: &Path) {
     let mut coder = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = coder.stdin.take().unwrap();
     for tick in 0..PICTURES {
-        pipe.write_all(&draw(id, tick)).unwrap();
+        let picture = match look {
+            Look::Code | Look::Silent => draw(id, tick),
+            Look::Frozen => draw(id, 10),
+            Look::Black => vec![16; W * H],
+        };
+        pipe.write_all(&picture).unwrap();
     }
     drop(pipe);
     assert!(coder.wait().unwrap().success());

@@ -8,8 +8,10 @@ mod receiver;
 mod rig;
 
 mod destinations;
+mod drill;
 mod failover;
 mod lifecycle;
+mod looks;
 mod outputs;
 
 use std::path::PathBuf;
@@ -30,10 +32,11 @@ fn worker_process() {
         .unwrap()
         .parse()
         .unwrap();
+    let unit = std::env::var("BOOTH_TEST_UNIT").unwrap_or_else(|_| "channel-1".to_owned());
     let code = booth_media::run_worker(WorkerArgs {
-        unit: "channel-1".to_owned(),
+        unit: unit.clone(),
         socket: dir.join("workers.sock"),
-        lock: dir.join("channel-1.lock"),
+        lock: dir.join(format!("{unit}.lock")),
         orphan_timeout: Duration::from_millis(orphan_ms),
     });
     std::process::exit(i32::from(code));

@@ -188,10 +188,7 @@ impl Drop for Running {
 }
 
 fn srt_listener(port: u16, passphrase: &str, dir: &Path) -> Running {
-    let url = format!(
-        "srt://127.0.0.1:{port}?mode=listener&passphrase={}",
-        escape(passphrase)
-    );
+    let url = format!("srt://127.0.0.1:{port}?mode=listener&passphrase={passphrase}");
     let mut command = Command::new("ffmpeg");
     command.args([
         "-hide_banner",
@@ -218,14 +215,13 @@ impl Film {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("film.flv");
-        crate::film::code_film(1, 0, dir.path(), &path);
+        crate::film::code_film(1, 0, crate::film::Look::Code, dir.path(), &path);
         Self { _dir: dir, path }
     }
 
     fn publish(&self, port: u16, stream_id: &str, passphrase: &str) -> Child {
         let url = format!(
-            "srt://127.0.0.1:{port}?streamid={}&passphrase={passphrase}&latency=100000",
-            escape(stream_id)
+            "srt://127.0.0.1:{port}?streamid={stream_id}&passphrase={passphrase}&latency=100000"
         );
         let mut command = Command::new("ffmpeg");
         command.args([
@@ -242,12 +238,4 @@ impl Film {
             .args(["-c", "copy", "-f", "mpegts", &url]);
         command.stdin(Stdio::null()).spawn().unwrap()
     }
-}
-
-fn escape(text: &str) -> String {
-    let escaped = text.bytes().map(|byte| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    });
-    escaped.collect()
 }

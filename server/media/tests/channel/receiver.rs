@@ -29,7 +29,7 @@ impl Receiver {
     pub fn start_at(port: u16) -> Self {
         let url = format!("rtmp://127.0.0.1:{port}/live/key");
         let mut command = Command::new("ffmpeg");
-        command.args(["-hide_banner", "-loglevel", "error", "-fflags", "nobuffer"]);
+        command.args(["-hide_banner", "-loglevel", "error"]);
         command.args(["-analyzeduration", "500000", "-listen", "1", "-i", &url]);
         command.args(["-map", "0:v?", "-map", "0:a?", "-copyts", "-c", "copy"]);
         command.args(["-flvflags", "no_duration_filesize", "-flush_packets", "1"]);

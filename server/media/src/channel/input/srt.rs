@@ -249,6 +249,12 @@ fn admits(wanted: &str, asked: &str) -> bool {
     if wanted.is_empty() || wanted == asked {
         return true;
     }
+    // ffmpeg passes on what stands in its address as it stands there.
+    let decoded = unescape(asked);
+    let asked = decoded.as_str();
+    if wanted == asked {
+        return true;
+    }
     let Some(pairs) = asked.strip_prefix("#!::") else {
         return false;
     };
@@ -265,6 +271,22 @@ fn admits(wanted: &str, asked: &str) -> bool {
     resource == Some(wanted) && mode == "publish"
 }
 
+/// `%23` and its like put back.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = after.first_chunk::<2>().filter(|_| first == b'%');
+        let value = hex.and_then(|hex| {
+            let text = std::str::from_utf8(hex).ok()?;
+            u8::from_str_radix(text, 16).ok()
+        });
+        bytes.push(value.unwrap_or(first));
+        rest = if value.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,6 +298,8 @@ mod tests {
             "#!::r=radio,m=publish",
             "#!::m=publish,u=obs,r=radio",
             "#!::r=radio",
+            "%23%21%3A%3Ar%3Dradio%2Cm%3Dpublish",
+            "r%61dio",
         ] {
             assert!(admits("radio", asked), "{asked}");
         }
