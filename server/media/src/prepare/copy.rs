@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use booth_mix::RATE;
-use booth_stream::{AccessUnit, MILLISECOND, Nanos, Track};
+use booth_stream::video::Pictures;
+use booth_stream::{AccessUnit, MILLISECOND, Nanos, Track, VideoCodec};
 use bytes::Bytes;
 
 use super::config;
@@ -28,6 +29,7 @@ pub struct CopySource {
     origin: Option<Nanos>,
     key_at: Nanos,
     caps: Option<gst::Caps>,
+    coding: Pictures,
     sound: Option<Sound>,
     ready: VecDeque<AccessUnit>,
 }
@@ -43,6 +45,7 @@ impl CopySource {
             origin: None,
             key_at: 0,
             caps: None,
+            coding: Pictures::new(VideoCodec::H264),
             sound: sound.then(Sound::default),
             ready: VecDeque::new(),
         })
@@ -82,7 +85,10 @@ impl CopySource {
                 Next::Failed(problem) => {
                     tracing::warn!(path = self.path, %problem, "the file is damaged");
                     // The decoder passes over what it can.
-                    return Err(PrepareError::NotCopyable(Track::Video, "a file is damaged"));
+                    return Err(PrepareError::NotCopyable(
+                        Track::Video,
+                        "a file is damaged".to_owned(),
+                    ));
                 }
             }
             if let (Some(sound), Some(origin)) = (&mut self.sound, self.origin) {
@@ -92,14 +98,15 @@ impl CopySource {
     }
 
     fn picture(&mut self, packet: Packet, weave: &mut Weave) -> Result<(), PrepareError> {
-        let refuse = |why| Err(PrepareError::NotCopyable(Track::Video, why));
+        let refuse = |why: &str| Err(PrepareError::NotCopyable(Track::Video, why.to_owned()));
         if self.caps.as_ref() != Some(&packet.caps) {
-            let config = match config::video(&packet.caps) {
-                Ok(config) => config,
-                Err(why) => return refuse(why),
-            };
-            if weave.video_config(&config).is_err() {
-                return refuse("the parameter sets change");
+            let record = config::codec_data(&packet.caps).unwrap_or_default();
+            match self.coding.record(&record) {
+                Ok(Some(config)) if weave.video_config(&config).is_err() => {
+                    return refuse("the parameter sets change");
+                }
+                Ok(_) => {}
+                Err(error) => return refuse(&error.to_string()),
             }
             self.caps = Some(packet.caps.clone());
         }
@@ -115,8 +122,17 @@ impl CopySource {
         let Ok(map) = packet.buffer.map_readable() else {
             return refuse("a picture cannot be read");
         };
-        let data = Bytes::copy_from_slice(map.as_slice());
-        let key = has_idr(&data);
+        let (key, data) = match self.coding.unit(Bytes::copy_from_slice(map.as_slice())) {
+            Ok(Some(picture)) => {
+                let config = picture.config;
+                if config.is_some_and(|config| weave.video_config(&config).is_err()) {
+                    return refuse("the parameter sets change");
+                }
+                (picture.key, picture.data)
+            }
+            Ok(None) => return refuse("there is a unit without a picture"),
+            Err(error) => return refuse(&error.to_string()),
+        };
         if key {
             self.key_at = expected;
         } else if self.pictures == 0 {
@@ -150,7 +166,7 @@ impl CopySource {
                 if end - base - sound.end > time_of(AAC_FRAME / 2, RATE as u64) + MILLISECOND {
                     return Err(PrepareError::NotCopyable(
                         Track::Audio,
-                        "it is shorter than the pictures",
+                        "it is shorter than the pictures".to_owned(),
                     ));
                 }
                 Ok(())
@@ -174,11 +190,11 @@ struct Sound {
 
 impl Sound {
     fn packet(&mut self, packet: Packet, weave: &mut Weave) -> Result<(), PrepareError> {
-        let refuse = |why| Err(PrepareError::NotCopyable(Track::Audio, why));
+        let refuse = |why: &str| Err(PrepareError::NotCopyable(Track::Audio, why.to_owned()));
         if self.caps.as_ref() != Some(&packet.caps) {
             let config = match config::audio(&packet.caps) {
                 Ok(config) => config,
-                Err(why) => return refuse(why),
+                Err(why) => return refuse(&why),
             };
             if weave.audio_config(&config).is_err() {
                 return refuse("its format changes");
@@ -218,14 +234,17 @@ impl Sound {
                 None if at > time_of(AAC_FRAME, RATE as u64) => {
                     return Err(PrepareError::NotCopyable(
                         Track::Audio,
-                        "it begins later than the pictures",
+                        "it begins later than the pictures".to_owned(),
                     ));
                 }
                 None => *self.first.insert(at.max(0)),
             };
             let exact = first + time_of(self.frames * AAC_FRAME, RATE as u64);
             if (at - exact).abs() > SOUND_JITTER {
-                return Err(PrepareError::NotCopyable(Track::Audio, "it has holes"));
+                return Err(PrepareError::NotCopyable(
+                    Track::Audio,
+                    "it has holes".to_owned(),
+                ));
             }
             // A frame that is heard mostly after the last picture would be heard over the next file's first.
             let half = time_of(AAC_FRAME / 2, RATE as u64);
@@ -244,34 +263,5 @@ impl Sound {
             })?;
         }
         Ok(())
-    }
-}
-
-/// Whether a decoder can start here: NAL unit type 5 (ITU-T H.264 table 7-1).
-fn has_idr(unit: &[u8]) -> bool {
-    let mut rest = unit;
-    while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let length = u32::from_be_bytes(*length) as usize;
-        if after.first().is_some_and(|head| head & 0x1F == 5) {
-            return true;
-        }
-        rest = after.get(length..).unwrap_or_default();
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_idr_is_found_behind_other_nal_units_and_damage_is_not_one() {
-        let nal = |kind: u8, length: u32| {
-            [&length.to_be_bytes()[..], &vec![kind; length as usize]].concat()
-        };
-        assert!(has_idr(&[nal(6, 3), nal(0x65, 9)].concat()));
-        assert!(!has_idr(&[nal(6, 3), nal(0x41, 9)].concat()));
-        assert!(!has_idr(&[0, 0, 0, 200, 0x41, 1]));
-        assert!(!has_idr(&[0, 0]));
     }
 }

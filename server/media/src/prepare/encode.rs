@@ -4,7 +4,8 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use booth_mix::{CHANNELS, RATE};
-use booth_stream::{AccessUnit, AudioConfig, Nanos, Track, VideoConfig};
+use booth_stream::video::Pictures;
+use booth_stream::{AccessUnit, AudioConfig, Nanos, Track, VideoCodec, VideoConfig};
 use bytes::Bytes;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
@@ -31,7 +32,7 @@ const PRIMING: u64 = 1;
 const DRAIN: Duration = Duration::from_secs(60);
 
 enum Coded {
-    Unit(gst::Caps, bool, Bytes),
+    Unit(gst::Caps, Bytes),
     End,
 }
 
@@ -60,9 +61,8 @@ impl Line {
                     if let (Some(caps), Some(buffer)) = (sample.caps_owned(), sample.buffer())
                         && let Ok(map) = buffer.map_readable()
                     {
-                        let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
                         let bytes = Bytes::copy_from_slice(map.as_slice());
-                        let _ = sender.send(Coded::Unit(caps, key, bytes));
+                        let _ = sender.send(Coded::Unit(caps, bytes));
                     }
                     Ok(gst::FlowSuccess::Ok)
                 })
@@ -100,11 +100,11 @@ impl Line {
     /// What has been encoded so far.
     fn take(
         &self,
-        mut each: impl FnMut(gst::Caps, bool, Bytes) -> Result<(), PrepareError>,
+        mut each: impl FnMut(gst::Caps, Bytes) -> Result<(), PrepareError>,
     ) -> Result<bool, PrepareError> {
         loop {
             match self.coded.try_recv() {
-                Ok(Coded::Unit(caps, key, bytes)) => each(caps, key, bytes)?,
+                Ok(Coded::Unit(caps, bytes)) => each(caps, bytes)?,
                 Ok(Coded::End) => return Ok(true),
                 Err(TryRecvError::Empty) => return Ok(false),
                 Err(TryRecvError::Disconnected) => return Err(self.failure("it is gone")),
@@ -115,13 +115,13 @@ impl Line {
     /// Waits for everything that is still on its way.
     fn finish(
         &self,
-        mut each: impl FnMut(gst::Caps, bool, Bytes) -> Result<(), PrepareError>,
+        mut each: impl FnMut(gst::Caps, Bytes) -> Result<(), PrepareError>,
     ) -> Result<(), PrepareError> {
         let _ = self.source.end_of_stream();
         let start = Instant::now();
         loop {
             match self.coded.recv_timeout(Duration::from_millis(100)) {
-                Ok(Coded::Unit(caps, key, bytes)) => each(caps, key, bytes)?,
+                Ok(Coded::Unit(caps, bytes)) => each(caps, bytes)?,
                 Ok(Coded::End) => return Ok(()),
                 Err(_) => {
                     if let Some(error) = explain(&self.pipeline) {
@@ -150,7 +150,7 @@ pub struct VideoEncoder {
     fps: u32,
     pushed: u64,
     coded: u64,
-    config: Option<VideoConfig>,
+    coding: Pictures,
 }
 
 impl VideoEncoder {
@@ -173,6 +173,7 @@ impl VideoEncoder {
                 .property("bframes", 0u32)
                 .property("threads", threads)
                 .property("rc-lookahead", LOOKAHEAD)
+                .property("byte-stream", true)
                 // A key frame each second and nowhere else: where playing may begin is known.
                 .property("option-string", "scenecut=0:open-gop=0")
                 .build()?,
@@ -184,9 +185,8 @@ impl VideoEncoder {
                 .property("scene-change-detection", false)
                 .build()?,
         };
-        let parse = make("h264parse")?.build()?;
         let caps = gst::Caps::builder("video/x-h264")
-            .field("stream-format", "avc")
+            .field("stream-format", "byte-stream")
             .field("alignment", "au")
             .build();
         let mut chain = vec![encoder];
@@ -196,13 +196,12 @@ impl VideoEncoder {
                 .build();
             chain.push(make("capsfilter")?.property("caps", high).build()?);
         }
-        chain.push(parse);
         Ok(Self {
             line: Line::start(source, &chain, &caps)?,
             fps: settings.fps,
             pushed: 0,
             coded: 0,
-            config: None,
+            coding: Pictures::new(VideoCodec::H264),
         })
     }
 
@@ -221,16 +220,16 @@ impl VideoEncoder {
     }
 
     pub fn take(&mut self, units: &mut Vec<AccessUnit>) -> Result<(), PrepareError> {
-        let (coded, fps, config) = (&mut self.coded, self.fps, &mut self.config);
+        let (coded, fps, coding) = (&mut self.coded, self.fps, &mut self.coding);
         self.line
-            .take(|caps, key, data| video_unit(coded, fps, config, &caps, key, data, units))
+            .take(|_, data| video_unit(coded, fps, coding, &data, units))
             .map(drop)
     }
 
     pub fn finish(&mut self, units: &mut Vec<AccessUnit>) -> Result<(), PrepareError> {
-        let (coded, fps, config) = (&mut self.coded, self.fps, &mut self.config);
+        let (coded, fps, coding) = (&mut self.coded, self.fps, &mut self.coding);
         self.line
-            .finish(|caps, key, data| video_unit(coded, fps, config, &caps, key, data, units))?;
+            .finish(|_, data| video_unit(coded, fps, coding, &data, units))?;
         if self.coded == self.pushed {
             Ok(())
         } else {
@@ -240,7 +239,7 @@ impl VideoEncoder {
     }
 
     pub fn config(&self) -> Option<&VideoConfig> {
-        self.config.as_ref()
+        self.coding.config().map(|config| &**config)
     }
 
     fn time(&self, n: u64) -> Nanos {
@@ -251,23 +250,23 @@ impl VideoEncoder {
 fn video_unit(
     coded: &mut u64,
     fps: u32,
-    config: &mut Option<VideoConfig>,
-    caps: &gst::CapsRef,
-    key: bool,
-    data: Bytes,
+    coding: &mut Pictures,
+    data: &[u8],
     units: &mut Vec<AccessUnit>,
 ) -> Result<(), PrepareError> {
-    if config.is_none() {
-        *config = Some(config::video(caps).map_err(|what| PrepareError::Encoder(what.to_owned()))?);
-    }
+    let failed = |what: String| PrepareError::Encoder(what);
+    let picture = coding
+        .annex_b(data)
+        .map_err(|error| failed(error.to_string()))?;
+    let picture = picture.ok_or_else(|| failed("a unit without a picture".to_owned()))?;
     let at = time_of(*coded, fps.into());
     *coded += 1;
     units.push(AccessUnit {
         track: Track::Video,
         dts: at,
         pts: at,
-        key,
-        data,
+        key: picture.key,
+        data: picture.data,
     });
     Ok(())
 }
@@ -335,7 +334,7 @@ impl AudioEncoder {
     pub fn take(&mut self, units: &mut Vec<AccessUnit>) -> Result<(), PrepareError> {
         let (coded, config) = (&mut self.coded, &mut self.config);
         self.line
-            .take(|caps, _, data| audio_unit(coded, config, &caps, data, units))
+            .take(|caps, data| audio_unit(coded, config, &caps, data, units))
             .map(drop)
     }
 
@@ -351,7 +350,7 @@ impl AudioEncoder {
         self.push(&head)?;
         let (coded, config) = (&mut self.coded, &mut self.config);
         self.line
-            .finish(|caps, _, data| audio_unit(coded, config, &caps, data, units))?;
+            .finish(|caps, data| audio_unit(coded, config, &caps, data, units))?;
         let last = time_of(wanted * AAC_FRAME, RATE as u64);
         units.retain(|unit| unit.track != Track::Audio || unit.dts < last);
         if self.coded < wanted + PRIMING {
@@ -375,7 +374,7 @@ fn audio_unit(
     units: &mut Vec<AccessUnit>,
 ) -> Result<(), PrepareError> {
     if config.is_none() {
-        *config = Some(config::audio(caps).map_err(|what| PrepareError::Encoder(what.to_owned()))?);
+        *config = Some(config::audio(caps).map_err(PrepareError::Encoder)?);
     }
     let n = *coded;
     *coded += 1;

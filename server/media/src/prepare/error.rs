@@ -43,8 +43,6 @@ pub enum PrepareError {
     Loop(#[from] LoopError),
     #[error("{0}")]
     Settings(#[from] SettingsError),
-    #[error("the slate cannot be shown: {0}")]
-    Slate(MediaError),
     #[error("{0}")]
     Media(#[from] MediaError),
     #[error("{0}")]
@@ -58,7 +56,7 @@ pub enum PrepareError {
     Cancelled,
     /// Undecoded, it would not play without a seam: it has to be encoded. Never told to people.
     #[error("{0:?} cannot be passed on: {1}")]
-    NotCopyable(booth_stream::Track, &'static str),
+    NotCopyable(booth_stream::Track, String),
 }
 
 impl PrepareError {

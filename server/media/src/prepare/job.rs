@@ -91,14 +91,17 @@ pub struct Caller<'a> {
 
 /// Makes it all. What was made before an error stays.
 pub fn prepare(order: &Order, caller: &Caller<'_>) -> Result<Outcome, PrepareError> {
+    let mut slate_note = None;
     if let Some(path) = order.slate_path.as_deref().filter(|_| !order.check) {
-        slate(order, path)?;
+        slate_note = slate(order, path)?;
     }
     if order.files.is_empty() {
-        return if order.slate_path.is_some() {
-            Ok(Outcome::default())
-        } else {
-            Err(PrepareError::Nothing)
+        return match order.slate_path {
+            Some(_) => Ok(Outcome {
+                note: slate_note.unwrap_or_default(),
+                ..Outcome::default()
+            }),
+            None => Err(PrepareError::Nothing),
         };
     }
     let probes = look(&order.files, caller.cancelled)?;
@@ -140,6 +143,7 @@ pub fn prepare(order: &Order, caller: &Caller<'_>) -> Result<Outcome, PrepareErr
             Err(error) => return Err(error),
         }
     };
+    notes.extend(slate_note);
     notes.dedup();
     Ok(Outcome {
         duration_ms: millis(duration),
@@ -153,13 +157,27 @@ pub fn look(files: &[String], cancelled: &dyn Fn() -> bool) -> Result<Vec<Probe>
     files.iter().map(|path| probe(path, cancelled)).collect()
 }
 
-fn slate(order: &Order, path: &Path) -> Result<(), PrepareError> {
+/// The slate; a note when it is black although a picture was wished.
+fn slate(order: &Order, path: &Path) -> Result<Option<String>, PrepareError> {
     let format = Format::new(order.video.width, order.video.height, order.video.fps)?;
-    let frame = match &order.slate {
-        Some(image) => load_image(image, &format).map_err(PrepareError::Slate)?,
-        None => format
-            .plain(BLACK)
-            .ok_or_else(|| gst::glib::bool_error!("no black picture"))?,
+    let black = || {
+        let black = format.plain(BLACK);
+        black.ok_or_else(|| gst::glib::bool_error!("no black picture"))
+    };
+    let mut note = None;
+    let frame = match order
+        .slate
+        .as_deref()
+        .map(|image| load_image(image, &format))
+    {
+        Some(Ok(frame)) => frame,
+        Some(Err(error)) => {
+            note = Some(format!(
+                "The slate is black, for its picture cannot be used: {error}."
+            ));
+            black()?
+        }
+        None => black()?,
     };
     let frames = u64::from(SLATE_S * order.video.fps);
     let mut weave = Weave::create(path)?;
@@ -172,7 +190,8 @@ fn slate(order: &Order, path: &Path) -> Result<(), PrepareError> {
         0.0;
         sample_of(frames, order.video.fps) as usize * CHANNELS
     ])?;
-    weave.finish(time_of(frames, order.video.fps.into()))
+    weave.finish(time_of(frames, order.video.fps.into()))?;
+    Ok(note)
 }
 
 /// The loop while it is made.

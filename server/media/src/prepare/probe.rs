@@ -227,10 +227,9 @@ impl Scan {
                 .max()
                 .unwrap_or(0),
             starts_with_key: self.first_is_key == Some(true),
-            record: config::video(caps)
-                .ok()
+            record: config::codec_data(caps)
                 .filter(|_| h264)
-                .map(|config| config.record.to_vec()),
+                .map(|record| record.to_vec()),
         })
     }
 }

@@ -211,3 +211,93 @@ fn progress_goes_up_and_comes_at_most_five_times_a_second() {
     assert!(told.windows(2).all(|pair| pair[0] <= pair[1]), "{told:?}");
     assert!((told.len() as f64) < most, "{told:?}");
 }
+
+/// A small file system of its own, until it is dropped.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn mount(at: std::path::PathBuf, size: &str) -> Self {
+        std::fs::create_dir(&at).unwrap();
+        let options = format!("size={size}");
+        let mount = ["mount", "-t", "tmpfs", "-o", &options, "tmpfs"];
+        assert!(
+            as_root(&mount, &at),
+            "this test mounts a tmpfs: it needs root, or sudo without a password"
+        );
+        Self(at)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        as_root(&["umount", "--lazy"], &self.0);
+    }
+}
+
+fn as_root(command: &[&str], path: &std::path::Path) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    let words: Vec<&str> = if root {
+        command.to_vec()
+    } else {
+        [&["sudo", "-n"], command].concat()
+    };
+    let status = std::process::Command::new(words[0])
+        .args(&words[1..])
+        .arg(path)
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_full_disk_is_told_in_plain_words_and_nothing_is_left_on_it() {
+    let rig = Rig::start();
+    let small = Small::mount(rig.dir.path().join("small"), "64k");
+    let clip = Clip {
+        size: "640x360",
+        seconds: 10.0,
+        sound_s: Some(10.0),
+        ..FITTING
+    }
+    .make(rig.dir.path(), "a.mp4");
+    let order = PrepareDesired {
+        backup_path: small.0.join("backup.loop").display().to_string(),
+        video_bitrate_kbps: 2_000,
+        ..rig.order(&[&clip])
+    };
+    let report = rig.prepare(&order);
+    assert!(
+        report.error.starts_with("the disk is full"),
+        "{}",
+        report.error
+    );
+    let left: Vec<_> = std::fs::read_dir(&small.0).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_slate_that_is_no_picture_is_black_and_the_backup_is_made_all_the_same() {
+    let rig = Rig::start();
+    let clip = FITTING.make(rig.dir.path(), "a.mp4");
+    let order = PrepareDesired {
+        slate: rig.dir.path().join("missing.png").display().to_string(),
+        slate_path: rig.slate().display().to_string(),
+        ..rig.order(&[&clip])
+    };
+    let report = rig.prepare(&order);
+    assert_eq!(report.error, "");
+    assert!(
+        report.note.starts_with("The slate is black"),
+        "{}",
+        report.note
+    );
+    assert!(
+        Played::rounds(&rig.slate(), 1)
+            .luma
+            .iter()
+            .all(|luma| *luma < 20)
+    );
+    assert_eq!(
+        Played::rounds(&rig.backup(), 1).file.info().duration,
+        3 * SECOND
+    );
+}

@@ -38,6 +38,8 @@ const NEAR: Nanos = 4 * MILLISECOND;
 const WAITING: usize = 60;
 /// Live is there if a picture was due in the last so much.
 const FRESH: Nanos = 200 * MILLISECOND;
+/// Pictures over which their lag is averaged.
+const LAG_SMOOTHING: Nanos = 64;
 /// Without a fade, sound changes over one frame: no click. That is what [`Gain`] does by itself.
 const CUT: Nanos = 0;
 
@@ -162,6 +164,8 @@ struct Live {
     interval: Nanos,
     /// How much before its time a picture is taken.
     ahead: Nanos,
+    /// How much after its time a picture is seen, on average, for want of a tick: the sound waits as long.
+    lag: Option<Nanos>,
     voice: LiveVoice,
     gain: Gain,
 }
@@ -175,6 +179,7 @@ impl Live {
             shown_at: Nanos::MIN / 2,
             interval: SECOND / 30,
             ahead: 0,
+            lag: None,
             voice: LiveVoice::default(),
             gain: Gain::default(),
         }
@@ -224,6 +229,13 @@ impl Live {
                 self.current = Some(frame);
                 new = true;
             }
+        }
+        if new {
+            let lag = now - self.shown_at;
+            self.lag = Some(
+                self.lag
+                    .map_or(lag, |usual| usual + (lag - usual) / LAG_SMOOTHING),
+            );
         }
         new
     }
@@ -562,7 +574,7 @@ impl Run {
         };
         let mut block = vec![0.0; out.len()];
         for (session, live) in &mut self.lives {
-            let at = now - live.due.load(Ordering::Relaxed);
+            let at = now - live.due.load(Ordering::Relaxed) - live.lag.unwrap_or(0);
             live.voice.pull(at, &mut block);
             live.gain
                 .mix_into(out, &block, share(Target::Live(*session)));

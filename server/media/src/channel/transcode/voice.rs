@@ -70,7 +70,8 @@ impl LiveVoice {
             // Not yet time for these.
             start = ((-off) as usize).min(count);
         }
-        if self.samples.len() < 2 {
+        if start == count || self.samples.len() < 2 {
+            // Begins on its very sample.
             self.speed = 0.0;
             return;
         }
@@ -145,6 +146,19 @@ mod tests {
         voice.pull(0, &mut out);
         assert_eq!(out[..240 * CHANNELS], vec![0.0; 240 * CHANNELS]);
         assert_eq!(out[240 * CHANNELS], 1.0);
+    }
+
+    #[test]
+    fn sound_that_is_there_long_before_its_time_is_not_a_block_early() {
+        let mut voice = LiveVoice::default();
+        voice.push(400 * MILLISECOND, &ramp(1, 48_000));
+        let mut out = vec![0.0; 480 * CHANNELS];
+        for n in 0..40 {
+            voice.pull(n * 10 * MILLISECOND, &mut out);
+            assert_eq!(out, vec![0.0; 480 * CHANNELS], "block {n}");
+        }
+        voice.pull(400 * MILLISECOND, &mut out);
+        assert_eq!(out, ramp(1, 480));
     }
 
     #[test]
