@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn every_difference_is_named_and_keeps_the_pictures_from_being_copied() {
-        let cases: [(fn(&mut Probe), &str); 12] = [
+        type Change = fn(&mut Probe);
+        let cases: [(Change, &str); 12] = [
             (|p| p.video.h264 = false, "H.264 → H.264"),
             (|p| p.video.height = 1080, "1280x1080 → 1280x720"),
             (

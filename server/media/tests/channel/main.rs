@@ -7,12 +7,14 @@ mod publisher;
 mod receiver;
 mod rig;
 
+mod cost;
 mod destinations;
 mod drill;
 mod failover;
 mod lifecycle;
 mod looks;
 mod outputs;
+mod transcode;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use booth_proto::worker::{ChannelSettings, ChannelShowing};
@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use super::encoder::{Coded, Encoder, Outlet};
 use super::live::{Hands, LiveInput, Seen, Taken};
 use super::mixer::{Mixer, Order, Parts, Target, Told};
-use super::reel::Reel;
+use super::reel::{Complaints, Reel};
 use crate::channel::copy::{cause_to_wire, live, policy, showing_to_wire};
 use crate::channel::program::{Loops, Out, Program, Verdict, Wish};
 use crate::error::MediaError;
@@ -89,7 +89,7 @@ pub struct Transcode {
     coded: Receiver<Coded>,
     seen: Receiver<Seen>,
     shown: Receiver<Told>,
-    complaints: (Sender<(u64, String)>, Receiver<(u64, String)>),
+    complaints: (Complaints, Receiver<(u64, String)>),
     out: VecDeque<Out>,
 }
 

@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 
 use booth_proto::worker::{self, ChannelMode, ChannelSettings, ChannelShowing, SwitchCause};
 use booth_stream::loopfile::LoopFile;
-use booth_stream::{AccessUnit, LoopSource, MILLISECOND, MediaEvent, Nanos, SECOND, Track};
+use booth_stream::video::Pictures;
+use booth_stream::{
+    AccessUnit, LoopSource, MILLISECOND, MediaEvent, Nanos, SECOND, Track, VideoCodec, VideoConfig,
+};
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::Transcode;
@@ -297,8 +301,8 @@ impl Drive {
             );
             std::thread::park_timeout(Duration::from_millis(5));
         }
-        let shown = shown.lock().unwrap().clone();
-        shown
+        drop(decoder);
+        std::mem::take(&mut *shown.lock().unwrap())
     }
 
     /// When tones begin on the output.
@@ -617,6 +621,79 @@ async fn a_picture_that_stands_still_is_taken_off_when_that_is_wished() {
         drive.causes().last().map(|(_, cause, _)| *cause),
         Some(SwitchCause::LiveFrozen)
     );
+    drive.assert_even();
+}
+
+/// HEVC from ffmpeg, as an encoder with enhanced RTMP sends it.
+fn hevc(dir: &Path) -> Vec<(Option<Arc<VideoConfig>>, bool, Bytes)> {
+    let path = dir.join("live.h265");
+    let made = std::process::Command::new("ffmpeg")
+        .args([
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=640x360:rate=30",
+            "-t",
+            "6",
+        ])
+        .args(["-c:v", "libx265", "-preset", "ultrafast"])
+        .args([
+            "-x265-params",
+            "bframes=0:keyint=30:log-level=none:aud=1:repeat-headers=1",
+        ])
+        .arg(&path)
+        .status();
+    assert!(made.unwrap().success());
+    let bytes = std::fs::read(path).unwrap();
+    // Access units begin with their delimiter (type 35).
+    let starts: Vec<usize> = (0..bytes.len() - 5)
+        .filter(|at| bytes[*at..].starts_with(&[0, 0, 0, 1, 35 << 1]))
+        .chain([bytes.len()])
+        .collect();
+    let mut pictures = Pictures::new(VideoCodec::H265);
+    starts
+        .windows(2)
+        .filter_map(|pair| pictures.annex_b(&bytes[pair[0]..pair[1]]).unwrap())
+        .map(|picture| (picture.config, picture.key, picture.data))
+        .collect()
+}
+
+#[tokio::test]
+async fn hevc_is_decoded_too() {
+    let mut drive = Drive::start(&wish());
+    let units = hevc(drive.dir.path());
+    assert!(units.len() > 150, "{} units", units.len());
+    assert!(
+        drive
+            .run(ENOUGH_MS, |drive| drive.shows(ChannelShowing::Backup))
+            .await
+    );
+    let begun = drive.now();
+    drive.program.live_begin(begun);
+    for (n, (config, key, data)) in units.into_iter().enumerate() {
+        let dts = n as Nanos * FRAME;
+        if let Some(config) = config {
+            let now = drive.now();
+            drive.program.live(now, MediaEvent::Video(config));
+        }
+        let wait = (begun + dts - drive.now()).max(0) / MILLISECOND;
+        drive.run(wait as u64, |_| false).await;
+        let now = drive.now();
+        let unit = AccessUnit {
+            track: Track::Video,
+            dts,
+            pts: dts,
+            key,
+            data,
+        };
+        drive.program.live(now, MediaEvent::Unit(unit));
+        if drive.shows(ChannelShowing::Live) && n > 100 {
+            break;
+        }
+    }
+    assert!(drive.shows(ChannelShowing::Live), "{:?}", drive.others);
     drive.assert_even();
 }
 
