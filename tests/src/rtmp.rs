@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use booth_judge::report::SeenFrame;
 use booth_judge::{Judge, JudgeInput, Options, Report};
 
 use crate::{tcp_port, wait_for};
@@ -326,8 +327,7 @@ impl Stat {
 /// What a viewer saw of a stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seen {
-    /// Longest time for which the picture did not change, in milliseconds: by the arrival of frames that show another
-    /// moment than the one before.
+    /// Longest time for which the picture did not change, in milliseconds.
     pub freeze_ms: f64,
     /// Largest step between presentation times, in milliseconds.
     pub step_ms: f64,
@@ -336,33 +336,54 @@ pub struct Seen {
     pub frames: usize,
 }
 
-/// Looks at the frames that arrived between two moments of `CLOCK_MONOTONIC`.
+/// How far back a viewer's player looks to know how late frames come.
+const SETTLED_NS: u64 = 2_000_000_000;
+
+/// Plays the frames that arrived between two moments of `CLOCK_MONOTONIC` as a player does that holds no more than it
+/// needed in the two seconds before: each is shown at its presentation time, or when it has arrived, whichever is later.
 pub fn seen_between(report: &Report, from_ns: u64, to_ns: u64) -> Seen {
     let picture = report.picture.as_ref().expect("decoded pictures");
-    let frames: Vec<_> = picture.recent.iter().collect();
-    let within = |at: u64| at >= from_ns && at <= to_ns;
+    let nanos = |ticks: i64| i128::from(ticks) * 100_000 / 9;
+    let late =
+        |frame: &SeenFrame| i128::from(frame.stamp.first_packet_at_ns) - nanos(frame.stamp.pts);
+    let arrived = |frame: &SeenFrame| frame.stamp.first_packet_at_ns;
+    let before = picture.recent.iter().filter(|f| {
+        let at = arrived(f);
+        at < from_ns && at + SETTLED_NS >= from_ns
+    });
+    let held = before.map(late).max();
     let mut seen = Seen {
         freeze_ms: 0.0,
         step_ms: 0.0,
         back: 0,
         frames: 0,
     };
-    let mut changed_at = None;
-    for pair in frames.windows(2) {
-        let [before, after] = pair else { continue };
-        let at = after.stamp.first_packet_at_ns;
-        if !within(at) {
+    let mut last: Option<&SeenFrame> = None;
+    // When the picture that is seen came on.
+    let mut since: Option<i128> = None;
+    let mut shown = i128::MIN;
+    for frame in &picture.recent {
+        let at = arrived(frame);
+        if at + SETTLED_NS < from_ns || at > to_ns {
             continue;
         }
-        seen.frames += 1;
-        let since = *changed_at.get_or_insert(before.stamp.first_packet_at_ns);
-        seen.freeze_ms = seen.freeze_ms.max(at.saturating_sub(since) as f64 / 1e6);
-        if after.code != before.code || after.code.is_none() {
-            changed_at = Some(at);
+        let due = held.map_or(i128::MIN, |held| nanos(frame.stamp.pts) + held);
+        shown = shown.max(due).max(i128::from(at));
+        let same = last.is_some_and(|last| last.code == frame.code && frame.code.is_some());
+        if at >= from_ns {
+            seen.frames += 1;
+            let freeze = since.map_or(0, |since| shown - since);
+            seen.freeze_ms = seen.freeze_ms.max(freeze as f64 / 1e6);
+            if let Some(last) = last {
+                let step = frame.stamp.pts - last.stamp.pts;
+                seen.step_ms = seen.step_ms.max(step as f64 / 90.0);
+                seen.back += u32::from(step <= 0);
+            }
         }
-        let step = after.stamp.pts - before.stamp.pts;
-        seen.step_ms = seen.step_ms.max(step as f64 / 90.0);
-        seen.back += u32::from(step <= 0);
+        if !same {
+            since = Some(shown);
+        }
+        last = Some(frame);
     }
     seen
 }
