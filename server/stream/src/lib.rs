@@ -1,5 +1,5 @@
-//! Streams of access units, without clock, I/O of their own, threads or GStreamer: what live inputs, loops and outputs of
-//! channels are made of, when a channel changes from one to the other, and the containers they travel in.
+//! Streams of access units, without clock, network, threads or GStreamer: what live inputs, loops and outputs of channels
+//! are made of, when a channel changes from one to the other, and the containers they travel in. Only loop files do I/O.
 //!
 //! ```text
 //!  RTMP, SRT, WHIP ─▶ MediaEvent ─▶ live (delay line) ─┐
