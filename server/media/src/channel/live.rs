@@ -131,11 +131,9 @@ impl Live {
 
     /// Lets the newest connection of the wanted publisher send.
     fn take(&mut self) -> bool {
-        let newest = self.waiting.iter().rev();
-        let Some((&connection, _)) = newest
-            .filter(|(_, (publisher, _))| *publisher == self.wanted && self.wanted != 0)
-            .next()
-        else {
+        let wanted = |publisher: &PublisherNumber| *publisher == self.wanted && self.wanted != 0;
+        let mut newest = self.waiting.iter().rev();
+        let Some((&connection, _)) = newest.find(|(_, (publisher, _))| wanted(publisher)) else {
             return false;
         };
         let Some((publisher, take)) = self.waiting.remove(&connection) else {

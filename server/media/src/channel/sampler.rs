@@ -21,8 +21,9 @@ const SOUND_EVERY: Duration = Duration::from_secs(1);
 /// AAC frames of a look: the first of them carry what the decoder had before.
 const SOUND_FRAMES: u32 = 10;
 const SOUND_PRIMING: usize = 3;
-const WIDTH: i32 = 32;
-const HEIGHT: i32 = 18;
+/// The picture is looked at in so many blocks, across and down.
+const ACROSS: usize = 32;
+const DOWN: usize = 18;
 /// A block of the picture below this luma is black (16 is nominal).
 const BLACK_LUMA: u8 = 32;
 /// Between two pictures of a camera, noise alone moves some block by more than that.
@@ -161,24 +162,18 @@ impl Looking {
             .field("alignment", "au")
             .field("codec_data", gst::Buffer::from_slice(config.record.clone()))
             .build();
-        let small = gst::Caps::builder("video/x-raw")
+        let grey = gst::Caps::builder("video/x-raw")
             .field("format", "GRAY8")
-            .field("width", WIDTH)
-            .field("height", HEIGHT)
             .build();
         let chain = [
             make(decoder)?.property("max-threads", 1i32).build()?,
             make("videoconvert")?.build()?,
-            make("videoscale")?.property("add-borders", false).build()?,
         ];
         let (seen, last) = (self.seen.clone(), Mutex::new(None::<Vec<u8>>));
-        let stride = (WIDTH as usize).next_multiple_of(4);
-        Decoder::start(&caps, &chain, &small, move |data| {
-            let rows = data.chunks(stride).take(HEIGHT as usize);
-            let blocks: Vec<u8> = rows
-                .flat_map(|row| row.iter().take(WIDTH as usize))
-                .copied()
-                .collect();
+        Decoder::start(&caps, &chain, &grey, move |caps, data| {
+            let Some(blocks) = blocks(caps, data) else {
+                return;
+            };
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             let frozen = last.as_ref().is_some_and(|last| is_still(last, &blocks));
             let black = is_black(&blocks);
@@ -200,7 +195,7 @@ impl Looking {
             .build();
         let chain = [make("avdec_aac")?.build()?, make("audioconvert")?.build()?];
         let (seen, peaks) = (self.seen.clone(), Mutex::new(Vec::new()));
-        Decoder::start(&caps, &chain, &floats, move |data| {
+        Decoder::start(&caps, &chain, &floats, move |_, data| {
             let samples = data
                 .as_chunks::<4>()
                 .0
@@ -224,7 +219,7 @@ impl Decoder {
         caps: &gst::Caps,
         chain: &[gst::Element],
         to: &gst::Caps,
-        take: impl Fn(&[u8]) + Send + Sync + 'static,
+        take: impl Fn(&gst::CapsRef, &[u8]) + Send + Sync + 'static,
     ) -> Result<Self, MediaError> {
         let pipeline = gst::Pipeline::new();
         let source = AppSrc::builder()
@@ -244,11 +239,11 @@ impl Decoder {
             AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    if let Some(map) = sample
-                        .buffer()
-                        .and_then(|buffer| buffer.map_readable().ok())
+                    if let Some(caps) = sample.caps()
+                        && let Some(buffer) = sample.buffer()
+                        && let Ok(map) = buffer.map_readable()
                     {
-                        take(&map);
+                        take(caps, &map);
                     }
                     Ok(gst::FlowSuccess::Ok)
                 })
@@ -279,6 +274,25 @@ impl Drop for Decoder {
         // On the sampler's thread, where a wait hurts nobody.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
+}
+
+/// The mean luma of each block.
+fn blocks(caps: &gst::CapsRef, data: &[u8]) -> Option<Vec<u8>> {
+    let info = gst_video::VideoInfo::from_caps(caps).ok()?;
+    let (width, height) = (info.width() as usize, info.height() as usize);
+    let stride = usize::try_from(*info.stride().first()?).ok()?;
+    let mean = |rows: std::ops::Range<usize>, columns: std::ops::Range<usize>| {
+        let count = rows.len() * columns.len();
+        let lines = rows.filter_map(|row| data.get(row * stride..)?.get(columns.clone()));
+        let sum: usize = lines.flatten().map(|luma| usize::from(*luma)).sum();
+        u8::try_from(sum / count.max(1)).unwrap_or(u8::MAX)
+    };
+    let down = (0..DOWN).map(|y| height * y / DOWN..height * (y + 1) / DOWN);
+    let blocks = down.flat_map(|rows| {
+        let across = (0..ACROSS).map(|x| width * x / ACROSS..width * (x + 1) / ACROSS);
+        across.map(move |columns| (rows.clone(), columns))
+    });
+    Some(blocks.map(|(rows, columns)| mean(rows, columns)).collect())
 }
 
 fn is_still(before: &[u8], now: &[u8]) -> bool {

@@ -48,10 +48,30 @@ impl Film {
         Self::coded(id, 0, look)
     }
 
+    /// As platforms want it: 720p at 2.5 Mb/s.
+    pub fn heavy(id: u8) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let flv = dir.path().join("film.flv");
+        let more = [
+            "-vf",
+            "scale=1280:720:flags=neighbor",
+            "-b:v",
+            "2500k",
+            "-maxrate",
+            "2500k",
+            "-bufsize",
+            "2500k",
+            "-x264-params",
+            "nal-hrd=cbr",
+        ];
+        code_film(id, 0, Look::Code, dir.path(), &flv, &more);
+        parse(&std::fs::read(flv).unwrap())
+    }
+
     fn coded(id: u8, b_frames: u8, look: Look) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let flv = dir.path().join("film.flv");
-        code_film(id, b_frames, look, dir.path(), &flv);
+        code_film(id, b_frames, look, dir.path(), &flv, &[]);
         parse(&std::fs::read(flv).unwrap())
     }
 
@@ -80,7 +100,7 @@ impl Film {
     }
 }
 
-pub fn code_film(id: u8, b_frames: u8, look: Look, dir: &Path, flv: &Path) {
+pub fn code_film(id: u8, b_frames: u8, look: Look, dir: &Path, flv: &Path, more: &[&str]) {
     let pcm = dir.join("film.pcm");
     let sound = match look {
         Look::Silent => vec![0; SECONDS * RATE * 4],
@@ -116,6 +136,7 @@ pub fn code_film(id: u8, b_frames: u8, look: Look, dir: &Path, flv: &Path) {
     ]);
     command
         .args(["-bf", &b_frames.to_string(), "-c:a", "aac", "-b:a", "96k"])
+        .args(more)
         .arg(flv);
     let mut coder = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = coder.stdin.take().unwrap();

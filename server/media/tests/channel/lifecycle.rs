@@ -11,17 +11,8 @@ use booth_proto::worker::{
 };
 
 use crate::publisher::Publisher;
-use crate::receiver::{Receiver, seen_since};
+use crate::receiver::{Receiver, assert_untouched};
 use crate::rig::{LIVE, REORDERED, Rig};
-
-const NOBODY_SEES_MS: f64 = 150.0;
-
-#[track_caller]
-fn assert_untouched(receiver: &Receiver, from: u64) {
-    let seen = seen_since(&receiver.more(30), from);
-    assert!(seen.step_ms < 35.0 && seen.back == 0, "{seen:?}");
-    assert!(seen.freeze_ms < NOBODY_SEES_MS, "{seen:?}");
-}
 
 #[test]
 fn boothd_that_goes_and_comes_is_not_noticed_and_hears_everything_anew() {

@@ -1,7 +1,22 @@
 //! A channel's worker as a process of its own, with a boothd, publishers and destinations around it.
 
+// Clippy knows test functions, but not their helpers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
 #[path = "../worker/boothd.rs"]
 mod boothd;
+#[path = "../worker/caller.rs"]
+#[allow(
+    dead_code,
+    reason = "what a caller of a slot can do, not every publisher does"
+)]
+mod caller;
 mod film;
 mod publisher;
 mod receiver;
@@ -15,6 +30,7 @@ mod lifecycle;
 mod looks;
 mod outputs;
 mod transcode;
+mod whip;
 
 use std::path::PathBuf;
 use std::time::Duration;

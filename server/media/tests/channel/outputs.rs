@@ -166,6 +166,56 @@ fn an_srt_publisher_is_taken_and_replaced_when_it_goes() {
     assert!(seen.step_ms < 35.0 && seen.back == 0, "{seen:?}");
 }
 
+#[test]
+fn an_srt_publisher_without_pictures_is_hung_up_on_so_that_it_can_come_back() {
+    let port = free_udp_port();
+    let rig = Rig::start(|desired| {
+        let settings = desired.settings.as_mut().unwrap();
+        settings.srt_port = port.into();
+        settings.srt_latency_ms = 100;
+        settings.srt_stream_id = "radio".to_owned();
+    });
+    rig.shows(ChannelShowing::Backup);
+    let url = format!("srt://127.0.0.1:{port}?streamid=radio");
+    let mut command = Command::new("ffmpeg");
+    command.args([
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        "-re",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine",
+    ]);
+    command.args(["-c:a", "aac", "-f", "mpegts", &url]);
+    let _publisher = Running(command.stdin(Stdio::null()).spawn().unwrap());
+    let end = rig.boothd().hear("its end", |said| match said {
+        Said::PublishEnd(end) => Some(end.clone()),
+        _ => None,
+    });
+    assert!(end.reason.contains("no picture"), "{}", end.reason);
+}
+
+#[test]
+fn an_srt_publisher_is_refused_while_another_one_is_healthy() {
+    let port = free_udp_port();
+    let mut rig = Rig::start(|desired| {
+        let settings = desired.settings.as_mut().unwrap();
+        settings.srt_port = port.into();
+        settings.srt_latency_ms = 100;
+        settings.srt_stream_id = "radio".to_owned();
+        settings.srt_passphrase = "correct-horse".to_owned();
+    });
+    let _healthy = rig.publish(7, &LIVE);
+    rig.shows(ChannelShowing::Live);
+    let film = Film::start();
+    let mut second = film.publish(port, "radio", "correct-horse");
+    assert!(!second.wait().unwrap().success());
+    let came = |said: &Said| matches!(said, Said::PublishStart(_));
+    assert_eq!(rig.boothd().count(came), 0);
+}
+
 #[track_caller]
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -215,7 +265,7 @@ impl Film {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("film.flv");
-        crate::film::code_film(1, 0, crate::film::Look::Code, dir.path(), &path);
+        crate::film::code_film(1, 0, crate::film::Look::Code, dir.path(), &path, &[]);
         Self { _dir: dir, path }
     }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use booth_judge::report::Report;
@@ -47,11 +47,7 @@ impl Receiver {
             ..Options::default()
         };
         let judge = Judge::spawn(input, options).unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while !listens(port) {
-            assert!(Instant::now() < deadline, "ffmpeg does not listen");
-            std::thread::park_timeout(Duration::from_millis(5));
-        }
+        wait_until_listening(port);
         Self {
             judge: Some(judge),
             port,
@@ -149,12 +145,27 @@ pub fn destination(id: &str, port: u16) -> DestinationSettings {
     }
 }
 
+/// A port below those that the kernel gives away by itself, and each once in a process: destinations of another test that
+/// try a port again and again must not find the receiver of this one behind it.
 pub fn free_tcp_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let from = u16::try_from(std::process::id() % 97).unwrap() * 100;
+        let port = 20_000 + (from + next) % 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+#[track_caller]
+pub fn wait_until_listening(port: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    while !listens(port) {
+        assert!(Instant::now() < deadline, "nobody listens on {port}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 }
 
 /// Whether somebody listens on this port; nothing is connected, for the receiver would take it for its publisher.
@@ -205,4 +216,16 @@ pub fn seen_since(report: &Report, from_ns: u64) -> Seen {
         seen.back += u32::from(step <= 0);
     }
     seen
+}
+
+/// Longer than what a busy machine adds to arrivals, and shorter than any way to lose a picture: the publisher's loss is
+/// noticed after 300 ms, and a wait for a key frame takes a second.
+const NOBODY_SEES_MS: f64 = 290.0;
+
+/// Nothing was to be seen since `from`: the next picture had the next time, and came.
+#[track_caller]
+pub fn assert_untouched(receiver: &Receiver, from: u64) {
+    let seen = seen_since(&receiver.more(30), from);
+    assert!(seen.step_ms < 35.0 && seen.back == 0, "{seen:?}");
+    assert!(seen.freeze_ms < NOBODY_SEES_MS, "{seen:?}");
 }

@@ -17,6 +17,7 @@ mod look;
 mod mixer;
 mod program;
 mod reel;
+mod sources;
 mod timeline;
 mod voice;
 

@@ -112,7 +112,7 @@ impl Feed {
         decoder.audio_config(self.source.audio()).map_err(failed)?;
         let frame = self.source.audio().frame();
         let (mut index, mut base) = (self.first, 0);
-        let mut heard = Nanos::MIN;
+        let mut seam = Seam::default();
         while !self.stop.load(Ordering::Relaxed) {
             if index >= self.source.count() {
                 index = 0;
@@ -126,14 +126,57 @@ impl Feed {
             let (dts, pts) = (base + unit.dts, base + unit.pts);
             match unit.track {
                 Track::Video => decoder.picture(dts, pts, unit.key, data),
-                // At the seam, the frame that begins nearest to the end of the last.
-                Track::Audio if pts < heard.saturating_sub(frame / 2) => {}
-                Track::Audio => {
-                    heard = pts + frame;
-                    decoder.sound(pts, data);
-                }
+                Track::Audio if seam.takes(pts, frame) => decoder.sound(pts, data),
+                Track::Audio => {}
             }
         }
         Ok(())
+    }
+}
+
+/// Where the sound has got to. A loop is hardly ever a whole number of AAC frames: at the seam, the frame that begins
+/// nearest to the end of the last follows it.
+#[derive(Debug, Default)]
+struct Seam {
+    heard: Option<Nanos>,
+}
+
+impl Seam {
+    /// Whether the frame at `pts` is to be heard.
+    fn takes(&mut self, pts: Nanos, frame: Nanos) -> bool {
+        let heard = self.heard.unwrap_or(pts);
+        if pts < heard - frame / 2 {
+            return false;
+        }
+        // Frames follow each other; only a hole is kept.
+        let begins = if pts > heard + frame { pts } else { heard };
+        self.heard = Some(begins + frame);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use booth_stream::{MILLISECOND, SECOND};
+
+    use super::*;
+
+    #[test]
+    fn sound_is_never_more_than_half_a_frame_off_after_a_thousand_rounds() {
+        let frame = 1024 * SECOND / 48_000;
+        for duration in [SECOND, 3 * SECOND, 2 * SECOND + 33 * MILLISECOND] {
+            let mut seam = Seam::default();
+            for round in 0..1_000 {
+                let mut pts = 0;
+                while pts < duration {
+                    let at = round * duration + pts;
+                    if seam.takes(at, frame) {
+                        let off = seam.heard.unwrap() - frame - at;
+                        assert!(off.abs() <= frame / 2 + 1, "{off} ns in round {round}");
+                    }
+                    pts += frame;
+                }
+            }
+        }
     }
 }
