@@ -113,7 +113,7 @@ fn damage_in_the_middle_is_told_and_the_rest_is_used() {
     let mut bytes = std::fs::read(&path).unwrap();
     let (from, to) = (bytes.len() * 4 / 10, bytes.len() * 5 / 10);
     for (n, byte) in bytes[from..to].iter_mut().enumerate() {
-        *byte = (n * 7919 >> 3) as u8;
+        *byte = ((n * 7919) >> 3) as u8;
     }
     std::fs::write(&path, bytes).unwrap();
     let report = rig.prepare(&rig.order(&[&path]));
