@@ -5,7 +5,7 @@
 //!
 //! Other units: `channel-<id>` (a 24x7 output), `ingest` (the RTMP server of all channels), `prepare-<id>` (brings a
 //! backup to a channel's format) and `drill-<id>` (a rehearsal).
-//! Called by `boothd worker` ([`run_worker`]) and by boothd's demo ([`demo`]).
+//! Called by `boothd worker` ([`run_worker`]), by boothd's demo ([`demo`]) and by who serves HLS ([`hls`]).
 
 mod channel;
 pub mod demo;
@@ -13,6 +13,7 @@ mod drill;
 mod engine;
 mod error;
 mod facts;
+pub mod hls;
 mod idle;
 mod ingest;
 mod input;
@@ -34,7 +35,7 @@ mod version;
 mod worker;
 
 pub use error::MediaError;
-pub use prepare::{CheckError, CheckFormat, Checked, CheckedFile, prepare_check};
 pub use lock::{UnitLock, holder};
+pub use prepare::{CheckError, CheckFormat, Checked, CheckedFile, prepare_check};
 pub use settings::{IdleSettings, OutputSettings, SettingsError, settings_digest};
 pub use worker::{WorkerArgs, exit, run_worker};

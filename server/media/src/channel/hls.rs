@@ -11,9 +11,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::fanout::Queue;
+use crate::hls::{PLAYLIST, PREFIX, segment};
 
-const PLAYLIST: &str = "index.m3u8";
-const PREFIX: &str = "s";
 /// A disk that does not take files is tried again after this long.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -139,15 +138,9 @@ fn begin(dir: &Path) -> io::Result<u64> {
 
 /// The number that follows a playlist's last segment.
 fn after(playlist: &str) -> u64 {
-    let number = |line: &str| {
-        line.strip_prefix(PREFIX)?
-            .strip_suffix(".ts")?
-            .parse::<u64>()
-            .ok()
-    };
     playlist
         .lines()
-        .filter_map(number)
+        .filter_map(segment)
         .max()
         .map_or(0, |last| last + 1)
 }
@@ -197,9 +190,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(begin(dir.path()).unwrap(), 0);
         let playlist =
-            "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:8\n#EXTINF:2.0,\ns8.ts\n#EXTINF:2.0,\ns9.ts\n";
+            "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:8\n#EXTINF:2.0,\nseg8.ts\n#EXTINF:2.0,\nseg9.ts\n";
         whole(dir.path(), PLAYLIST, playlist.as_bytes()).unwrap();
-        whole(dir.path(), "s9.ts", b"x").unwrap();
+        whole(dir.path(), "seg9.ts", b"x").unwrap();
         assert_eq!(begin(dir.path()).unwrap(), 10);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
@@ -208,9 +201,9 @@ mod tests {
     fn files_of_others_stay() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("mine.txt"), "x").unwrap();
-        whole(dir.path(), "s1.ts", b"x").unwrap();
+        whole(dir.path(), "seg1.ts", b"x").unwrap();
         empty(dir.path()).unwrap();
         assert!(dir.path().join("mine.txt").exists());
-        assert!(!dir.path().join("s1.ts").exists());
+        assert!(!dir.path().join("seg1.ts").exists());
     }
 }
