@@ -155,8 +155,11 @@ impl SrtLive {
                 facts.push(SrtFact::Problem("SRT_INPUT_FAILED", text));
                 self.retry_at = Some(Instant::now() + RETRY);
             }
+            // Two handshakes at once were both let in; their packets cannot be told apart.
+            SrtEvent::Up { .. } if self.caller.is_some() => {
+                facts.extend(self.kick("two callers came at once"));
+            }
             SrtEvent::Up { peer } => {
-                facts.extend(self.hang_up("another caller took its place"));
                 let publisher = self.number();
                 self.caller = Some(Caller {
                     publisher,

@@ -238,7 +238,7 @@ fn parse(flv: &[u8]) -> Film {
 }
 
 /// FLV's milliseconds are put back on the exact grids; the first picture is shown at 0.
-fn grid(units: &mut Vec<AccessUnit>) {
+fn grid(units: &mut [AccessUnit]) {
     let first = units
         .iter()
         .filter(|u| u.track == Track::Video)

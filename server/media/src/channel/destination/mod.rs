@@ -62,8 +62,10 @@ impl Shared {
 }
 
 impl Destination {
+    /// Begins when `after`, its predecessor under other settings, has ended: platforms take one session at a time.
     pub fn start(
         settings: DestinationSettings,
+        after: Option<JoinHandle<()>>,
         queue: Queue,
         trust: Arc<Trust>,
         changed: Arc<Notify>,
@@ -95,7 +97,7 @@ impl Destination {
             settings,
             shared,
             stop,
-            task: tokio::spawn(run.run()),
+            task: tokio::spawn(run.run(after)),
         }
     }
 
@@ -164,14 +166,17 @@ struct Run {
 }
 
 impl Run {
-    async fn run(mut self) {
+    async fn run(mut self, after: Option<JoinHandle<()>>) {
         let stop = self.stop.clone();
+        if let Some(after) = after {
+            let _ = after.await;
+        }
         loop {
             // What comes from the next key frame on waits for the connection.
             self.queue.resume();
             let end = tokio::select! {
                 () = stop.cancelled() => End::Stopped,
-                connected = Session::connect(&self.settings, &self.trust) => match connected {
+                connected = self.connect() => match connected {
                     Ok(session) => self.serve(session).await,
                     Err(failure) => End::Failed(failure),
                 },
@@ -204,6 +209,12 @@ impl Run {
             }
             self.publish(None);
         }
+    }
+
+    /// Once there is something to send.
+    async fn connect(&self) -> Result<Session, Failure> {
+        self.queue.filled().await;
+        Session::connect(&self.settings, &self.trust).await
     }
 
     async fn serve(&mut self, mut session: Session) -> End {

@@ -197,7 +197,6 @@ fn watch_callers(
         if !known {
             refuse(SrtEvent::Refused { stream_id: asked });
         }
-        // The place is taken here: another handshake may come before this one is told as added.
         let admitted = known && at_door.admits();
         Some(admitted.to_value())
     });

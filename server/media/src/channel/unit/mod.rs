@@ -367,20 +367,25 @@ impl Unit {
                 .is_some_and(|wished| *wished == present.settings())
         };
         let gone = extract(&mut self.destinations, keep);
-        self.ending.retain(|task| !task.is_finished());
-        self.ending.extend(gone.into_iter().map(Destination::end));
+        let mut ended: BTreeMap<String, JoinHandle<()>> = gone
+            .into_iter()
+            .map(|gone| (gone.settings().id.clone(), gone.end()))
+            .collect();
         for (id, settings) in wished {
             if self.destinations.contains_key(id) {
                 continue;
             }
             let destination = Destination::start(
                 settings.clone(),
+                ended.remove(id),
                 self.fanout.attach(),
                 Arc::clone(&self.trust),
                 Arc::clone(&self.events.destinations),
             );
             self.destinations.insert(id.to_owned(), destination);
         }
+        self.ending.retain(|task| !task.is_finished());
+        self.ending.extend(ended.into_values());
         self.destinations_changed();
     }
 
