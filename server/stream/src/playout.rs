@@ -25,7 +25,7 @@ use std::sync::Arc;
 use crate::live::{Held, LiveLine, Pushed};
 use crate::{
     AudioConfig, Available, Cause, EndCause, LiveMonitor, LiveState, LoopSource, MILLISECOND,
-    MediaEvent, Nanos, Policy, SECOND, Showing, Track, Verdict, VideoConfig,
+    MediaEvent, Nanos, Policy, SECOND, Showing, Track, Verdict, VideoCodec, VideoConfig,
 };
 use heads::{AudioHead, VideoHead};
 use tape::{Cursor, Tape};
@@ -351,23 +351,15 @@ impl Playout {
         self.follow(now);
     }
 
-    /// Whether destinations can be expected to go on with it.
+    /// Whether destinations can be expected to go on with it: H.264 as all platforms take it, and HEVC as those take it
+    /// that take it at all.
     fn takes(&self, config: &VideoConfig) -> bool {
-        if config.record.is_empty() {
-            return false;
-        }
-        let loops = [&self.backup, &self.slate]
-            .into_iter()
-            .flatten()
-            .map(|loaded| loaded.tape.source.video());
-        let codec = loops
-            .chain(&self.video.config)
-            .next()
-            .map(|config| config.codec);
-        self.policy.any_format
-            || (config.bit_depth == 8
-                && config.chroma_420
-                && codec.is_none_or(|codec| codec == config.codec))
+        let bits = match config.codec {
+            VideoCodec::H264 => 8,
+            VideoCodec::H265 => 10,
+        };
+        let usual = config.chroma_420 && config.bit_depth <= bits;
+        !config.record.is_empty() && (usual || self.policy.any_format)
     }
 
     fn available(&self) -> Available {

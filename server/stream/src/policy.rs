@@ -51,7 +51,7 @@ pub struct Policy {
     pub silent: Nanos,
     pub backup_start: BackupStart,
     pub force: Force,
-    /// Take live input of another codec than the loops', with 4:2:2 or 4:4:4 chroma or 10 bits, too.
+    /// Take live input with 4:2:2 or 4:4:4 chroma, or H.264 of 10 bits, too.
     pub any_format: bool,
 }
 

@@ -492,6 +492,7 @@ fn odd_configs() -> Vec<Arc<VideoConfig>> {
     vec![
         Arc::new(VideoConfig {
             codec: VideoCodec::H265,
+            bit_depth: 12,
             ..usual.clone()
         }),
         Arc::new(VideoConfig {
@@ -542,9 +543,21 @@ fn every_format_goes_to_air_where_the_policy_says_so() {
         any_format: true,
         ..Policy::default()
     };
+    live_in(policy, VideoCodec::H264, 10);
+}
+
+#[test]
+fn hevc_goes_to_air_beside_a_loop_of_h264() {
+    live_in(Policy::default(), VideoCodec::H265, 8);
+    live_in(Policy::default(), VideoCodec::H265, 10);
+}
+
+/// A publisher of this format comes to air, is lost, and the loop follows.
+#[track_caller]
+fn live_in(policy: Policy, codec: VideoCodec, bit_depth: u8) {
     let config = Arc::new(VideoConfig {
-        codec: VideoCodec::H265,
-        bit_depth: 10,
+        codec,
+        bit_depth,
         ..VideoConfig::clone(&video_config(10, 30))
     });
     let mut sim = Sim::with_loops(policy, backup(30), slate(30));
@@ -558,6 +571,8 @@ fn every_format_goes_to_air_where_the_policy_says_so() {
         });
     sim.feed(10 * SECOND, arrivals);
     sim.shows(Showing::Live);
+    sim.run(13 * SECOND);
+    sim.shows(Showing::Backup);
     sim.oracle.is_hitless(frame(30));
 }
 
