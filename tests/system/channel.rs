@@ -331,6 +331,43 @@ fn a_channel_takes_srt_as_well_and_is_watched_by_srt() {
 }
 
 #[test]
+fn the_output_plays_as_hls() {
+    let radio = Radio::start(&["--hls"]);
+    radio.wait_showing("BACKUP");
+    let hls = radio.booth.data().join("run/hls/radio/index.m3u8");
+    wait_for("a playlist of three segments", SOON, || {
+        let text = std::fs::read_to_string(&hls).unwrap_or_default();
+        (text.matches("#EXTINF").count() >= 3).then_some(())
+    });
+    let url = radio.booth.cli(&["channel", "url", "radio"])["address"]["hlsUrl"].clone();
+    let url = url.as_str().unwrap();
+    let mut player = Command::new("ffmpeg");
+    player.args(["-hide_banner", "-loglevel", "warning", "-i", url]);
+    player.args(["-map", "0", "-t", "6", "-c", "copy"]);
+    player.args(["-f", "mpegts", "pipe:1"]).stdout(Stdio::piped());
+    let mut player = Process::start(&mut player, radio.booth.dir.path().join("player.log"));
+    let packets = Box::new(player.take_stdout());
+    let input = booth_judge::JudgeInput::Reader("hls".to_owned(), packets);
+    // It plays as fast as it is let: arrivals mean nothing.
+    let options = booth_judge::Options {
+        live: Some(false),
+        ..booth_tests::rtmp::looking()
+    };
+    let judge = booth_judge::Judge::spawn(input, options).unwrap();
+    let seen = judge
+        .wait_for_end(SOON)
+        .unwrap_or_else(|e| panic!("{e}\n{}", player.log()));
+    assert_eq!(
+        (seen.picture_id(), seen.sound_id()),
+        (Some(BACKUP), Some(BACKUP)),
+        "{}\n{}",
+        booth_judge::text::render(&seen),
+        player.log()
+    );
+    one_stream(&seen);
+}
+
+#[test]
 fn odd_publishers_leave_the_channel_on_air() {
     let radio = Radio::start(&["--stable", "1s"]);
     let a = radio.destination("a");
