@@ -152,10 +152,15 @@ impl BoothWay {
     }
 
     fn worker(&self) -> u32 {
-        wait_for("the channel's worker", SOON, || {
+        self.unit("channel-radio")
+    }
+
+    /// The process of a unit.
+    fn unit(&self, name: &str) -> u32 {
+        wait_for("an attached worker", SOON, || {
             let status = self.booth.cli(&["status"]);
             let units = status["units"].as_array()?;
-            let unit = units.iter().find(|u| u["name"] == "channel-radio")?;
+            let unit = units.iter().find(|u| u["name"] == name)?;
             u32::try_from(unit["pid"].as_u64()?).ok().filter(|p| *p > 0)
         })
     }
@@ -425,5 +430,77 @@ pub fn copy_cost(rows: &mut Vec<Row>) {
     rows.push(Row::beside(
         "ffmpeg -c copy -f tee",
         format!("{share:.2} % of a core; {memory:.0} MB"),
+    ));
+}
+
+/// Minutes of a soak; less for a trial of the soak itself.
+fn soak_minutes() -> u64 {
+    let asked = std::env::var("BOOTH_SOAK_MINUTES").ok();
+    asked.and_then(|m| m.parse().ok()).unwrap_or(30)
+}
+
+/// On air for half an hour, in turns of a minute live and a minute of the backup: sound stays with its picture, and
+/// memory where it was.
+pub fn soak(rows: &mut Vec<Row>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (live, backup) = films(dir.path(), 2);
+    let nginx = Nginx::start(dir.path());
+    let air = format!("{}/air", nginx.url("out"));
+    let way = BoothWay::start("copy", &backup, &[air], 0);
+    let worker = way.worker();
+    let ingest = way.unit("ingest");
+    let receiver = Receiver::pull(&nginx, "air", dir.path());
+    let picture = |id: u8, limit: Duration| {
+        let seen = receiver.judge.wait_for_picture(id, limit);
+        seen.unwrap_or_else(|e| panic!("{}\n{e}", logs(dir.path())))
+    };
+    picture(BACKUP, SOON);
+    let minutes = soak_minutes();
+    let memory = || [worker, ingest].map(|pid| usage(pid).1 as f64 / 1e6);
+    let mut early = memory();
+    for minute in 0..minutes / 2 {
+        let mut encoder = publish(&live, &way.url(), dir.path().join("encoder.log"));
+        // Losses a minute apart hold live off for longer each time: up to a minute.
+        picture(LIVE, Duration::from_secs(90));
+        std::thread::sleep(Duration::from_secs(60));
+        encoder.kill();
+        picture(BACKUP, SOON);
+        std::thread::sleep(Duration::from_secs(60));
+        if minute == 0 {
+            early = memory();
+        }
+    }
+    let late = memory();
+    let report = receiver.judge.finish();
+    let skew = report.av_skew;
+    let (least, most) = (
+        skew.min_ms.unwrap_or(f64::NAN),
+        skew.max_ms.unwrap_or(f64::NAN),
+    );
+    rows.push(Row::goal(
+        &format!(
+            "soak of {minutes} min and more: sound against picture, over {} flashes",
+            skew.pairs
+        ),
+        format!("{least:+.1} … {most:+.1} ms"),
+        "within ± 10 ms",
+        least >= -10.0 && most <= 10.0,
+    ));
+    let stamps = [DefectClass::PtsBack, DefectClass::DtsOrder];
+    let wrong: u64 = stamps.iter().map(|c| report.count(*c)).sum();
+    rows.push(Row::goal(
+        "soak: timestamps back / connections of the destination",
+        format!("{wrong} / {}", report.epochs_total),
+        "0 / 1",
+        wrong == 0 && report.epochs_total == 1,
+    ));
+    rows.push(Row::goal(
+        "soak: memory of channel and ingest worker, after 2 min → at the end",
+        format!(
+            "{:.1} → {:.1} MB, {:.1} → {:.1} MB",
+            early[0], late[0], early[1], late[1]
+        ),
+        "grows by ≤ 1 MB",
+        late[0] - early[0] <= 1.0 && late[1] - early[1] <= 1.0,
     ));
 }

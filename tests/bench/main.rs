@@ -35,6 +35,9 @@ const BENCHES: &[Bench] = &[
     ("channel-cost", channel::copy_cost),
 ];
 
+/// Runs only when it is named: half an hour.
+const SOAK: Bench = ("soak", channel::soak);
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let mut rows = Vec::new();
@@ -43,6 +46,10 @@ fn main() {
             println!("… {name}");
             bench(&mut rows);
         }
+    }
+    if wanted.iter().any(|w| w == SOAK.0) {
+        println!("… {}", SOAK.0);
+        SOAK.1(&mut rows);
     }
     println!();
     table::print(&rows);

@@ -344,7 +344,9 @@ fn the_output_plays_as_hls() {
     let mut player = Command::new("ffmpeg");
     player.args(["-hide_banner", "-loglevel", "warning", "-i", url]);
     player.args(["-map", "0", "-t", "6", "-c", "copy"]);
-    player.args(["-f", "mpegts", "pipe:1"]).stdout(Stdio::piped());
+    player
+        .args(["-f", "mpegts", "pipe:1"])
+        .stdout(Stdio::piped());
     let mut player = Process::start(&mut player, radio.booth.dir.path().join("player.log"));
     let packets = Box::new(player.take_stdout());
     let input = booth_judge::JudgeInput::Reader("hls".to_owned(), packets);
