@@ -175,15 +175,9 @@ impl Receiver {
     fn judging(input: &[&str], stamps: &[&str], dir: &Path, name: &str, port: u16) -> Self {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-loglevel", "warning"]);
-        // Nothing is held back to guess at, and timestamps stay as they came.
-        command.args([
-            "-fflags",
-            "nobuffer",
-            "-flags",
-            "low_delay",
-            "-probesize",
-            "32768",
-        ]);
+        // It looks until it has seen both media, and timestamps stay as they came. Without `nobuffer`, which throws away
+        // what was looked at.
+        command.args(["-flags", "low_delay", "-probesize", "5000000"]);
         command.args(["-analyzeduration", "3000000"]).args(input);
         command
             .args(["-map", "0:v?", "-map", "0:a?", "-copyts", "-c", "copy"])

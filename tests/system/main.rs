@@ -1,5 +1,5 @@
-//! The whole system as its users have it: real server, real workers, real WebRTC callers, and an independent judge at
-//! the SRT output. Each test has a server of its own.
+//! The whole system as its users have it: real server, real workers, real WebRTC callers and encoders, and an independent
+//! judge at the outputs: SRT, RTMP destinations, HLS. Each test has a server of its own.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

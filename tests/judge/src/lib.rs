@@ -1,5 +1,5 @@
-//! An independent judge of MPEG transport streams: it reads SRT, a file or a pipe and tells what a receiver got. It
-//! uses nothing of the server, so that tests and benches do not believe the server's own word.
+//! An independent judge of MPEG transport streams and of FLV as RTMP carries it: it reads SRT, a file or a pipe and tells
+//! what a receiver got. It uses nothing of the server, so that tests and benches do not believe the server's own word.
 //!
 //! ```no_run
 //! # use std::time::Duration;
