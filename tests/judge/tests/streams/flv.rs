@@ -86,6 +86,10 @@ fn a_frame_left_out_is_found() {
 
 #[test]
 fn garbage_ends_without_a_word() {
-    let report = judge_flv((0..100_000u32).map(|n| (n.wrapping_mul(n) >> 3) as u8).collect());
+    let report = judge_flv(
+        (0..100_000u32)
+            .map(|n| (n.wrapping_mul(n) >> 3) as u8)
+            .collect(),
+    );
     assert!(report.video.is_none());
 }
