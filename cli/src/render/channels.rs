@@ -104,7 +104,16 @@ fn live_of(channel: &Channel) -> Cell {
     let words = text::enum_text(state.map(|state| state.as_str_name()), "LIVE_STATE_");
     match state {
         Some(LiveState::Stable) => Cell::toned("stable", Tone::Good),
-        Some(LiveState::Lost) => Cell::toned("LOST", Tone::Warning),
+        Some(LiveState::Lost) => {
+            let cause = channel.live_cause.to_lowercase().replace('_', " ");
+            let cause = cause.strip_prefix("live ").unwrap_or(&cause);
+            let lost = if cause.is_empty() {
+                "LOST".to_owned()
+            } else {
+                format!("LOST ({cause})")
+            };
+            Cell::toned(lost, Tone::Warning)
+        }
         Some(LiveState::Absent) => Cell::toned("absent", Tone::Quiet),
         _ => Cell::new(words.to_lowercase()),
     }
@@ -275,11 +284,14 @@ fn settings_of(
 
 fn prepared_of(prepared: &Prepared) -> Cell {
     match prepared::State::try_from(prepared.state) {
-        Ok(prepared::State::Ready) if prepared.duration_s > 0.0 => Cell::toned(
-            format!("{} {}", text::length(prepared.duration_s), prepared.note),
-            Tone::Good,
-        ),
-        Ok(prepared::State::Ready) => Cell::toned(format!("yes {}", prepared.note), Tone::Good),
+        Ok(prepared::State::Ready) => {
+            let ready = if prepared.duration_s > 0.0 {
+                text::length(prepared.duration_s)
+            } else {
+                "yes".to_owned()
+            };
+            Cell::toned(format!("{ready} {}", prepared.note).trim_end(), Tone::Good)
+        }
         Ok(prepared::State::Failed) => {
             Cell::toned(format!("FAILED: {}", prepared.note), Tone::Warning)
         }
@@ -336,6 +348,34 @@ mod tests {
         assert_eq!(showing_of(&radio).text, "OFFLINE");
         radio.online = true;
         assert_eq!(showing_of(&radio).text, "LIVE (forced)");
+    }
+
+    #[test]
+    fn a_live_input_that_is_lost_says_why() {
+        let mut radio = Channel {
+            live: channel::LiveState::Lost as i32,
+            live_cause: "LIVE_STALLED".to_owned(),
+            ..Channel::default()
+        };
+        assert_eq!(live_of(&radio).text, "LOST (stalled)");
+        // A server of before says no cause.
+        radio.live_cause.clear();
+        assert_eq!(live_of(&radio).text, "LOST");
+    }
+
+    #[test]
+    fn a_backup_without_a_note_ends_with_its_length() {
+        let ready = |duration_s, note: &str| Prepared {
+            state: prepared::State::Ready as i32,
+            duration_s,
+            note: note.to_owned(),
+        };
+        let slate = prepared_of(&ready(0.0, ""));
+        assert_eq!(slate, Cell::toned("yes", Tone::Good));
+        let length = text::length(90.0);
+        assert_eq!(prepared_of(&ready(90.0, "")).text, length);
+        let noted = prepared_of(&ready(90.0, "2 files"));
+        assert_eq!(noted.text, format!("{length} 2 files"));
     }
 
     #[test]

@@ -41,6 +41,10 @@ pub fn channel(channel: &Channel) -> v1::Channel {
         online: channel.worker == WorkerState::Up,
         create_time: Some(time(channel.created_at)),
         revision: channel.revision,
+        live_cause: match &channel.live {
+            LiveState::Lost { cause: why } => cause(*why).to_owned(),
+            _ => String::new(),
+        },
     }
 }
 
