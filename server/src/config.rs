@@ -328,7 +328,7 @@ pub struct RtmpConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChannelsConfig {
-    /// An SRT input or monitor without a port of its own takes the next free one from here.
+    /// An SRT input without a port of its own takes the next free one from here. A monitor has the port it is given.
     pub first_srt_port: u16,
     /// Address SRT inputs and monitors listen on.
     pub bind: std::net::IpAddr,

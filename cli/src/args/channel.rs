@@ -67,7 +67,7 @@ pub enum ChannelCommand {
         #[arg(value_enum, value_name = "live|backup|auto")]
         to: ForceArg,
     },
-    /// Make a new live key, printed once; whoever publishes with the old one is disconnected.
+    /// Make a new live key and print it; whoever publishes with the old one is disconnected.
     RotateKey {
         /// Channel: radio or channels/radio.
         #[arg(value_name = "CHANNEL")]
@@ -226,7 +226,8 @@ pub struct PolicyArgs {
     /// No video frame for this long: it is lost (300ms).
     #[arg(long, value_parser = parse::milliseconds, value_name = "TIME")]
     pub lost: Option<u32>,
-    /// How far the output is behind the live input; more than --lost hides a loss (600ms).
+    /// How far the output is behind the live input; more than --lost hides a loss. Transcoding uses 400ms of it at most
+    /// (600ms).
     #[arg(long, value_parser = parse::milliseconds, value_name = "TIME")]
     pub delay: Option<u32>,
     /// A live input that comes and goes has to be stable for ever longer, up to this (60s).
@@ -241,7 +242,7 @@ pub struct PolicyArgs {
     /// Lost as well when the sound is silent for this long; 0 for never.
     #[arg(long, value_parser = parse::milliseconds, value_name = "TIME")]
     pub silent: Option<u32>,
-    /// A second publisher takes over from one that has sent nothing for this long (1s).
+    /// A second publisher is let in once the first has been LOST, see --lost, for this long (1s).
     #[arg(long, value_parser = parse::milliseconds, value_name = "TIME")]
     pub takeover: Option<u32>,
     /// Where the backup goes on when it comes to air.
@@ -250,7 +251,7 @@ pub struct PolicyArgs {
     /// Crossfade between sources when the channel is transcoded; 0 for a cut.
     #[arg(long, value_parser = parse::milliseconds, value_name = "TIME")]
     pub fade: Option<u32>,
-    /// Alert when the live input is missing for this long; 0 for never (5m).
+    /// Alert when a channel that is not forced shows no live input for this long; 0 for never (5m).
     #[arg(long, value_parser = parse::milliseconds, value_name = "TIME")]
     pub alert_backup: Option<u32>,
     /// Alert when a destination is down for this long; 0 for never (30s).

@@ -112,7 +112,7 @@ pub struct DestinationSettingsArgs {
     /// Send without a key.
     #[arg(long)]
     pub no_key: bool,
-    /// Reconnect by plan after this long (8h), for places that end long sessions; 0 for never.
+    /// Reconnect by plan after this long, for places that end long sessions; 0 for never (0; preset facebook 7h55m).
     #[arg(long, value_parser = parse::seconds, value_name = "TIME")]
     pub session_max: Option<u32>,
     /// SRT latency in milliseconds, 20 to 8000.

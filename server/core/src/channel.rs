@@ -384,7 +384,8 @@ pub enum DestinationState {
     Live,
     /// Tried again, after ever longer waits up to 30 s.
     Retrying,
-    /// Refused for good (a key or an address it will never take): mend it and enable it again.
+    /// Refused three times in a row before it ever held, or an address or passphrase that cannot work: nothing is tried
+    /// until it is set or enabled again.
     Failed,
 }
 
