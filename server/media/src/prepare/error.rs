@@ -8,29 +8,33 @@ use crate::settings::SettingsError;
 /// What is wrong with one file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileProblem {
-    #[error("there is no such file")]
+    #[error("there is no such file: give its path on the server")]
     NotFound,
-    #[error("this is a directory, not a file")]
+    #[error("this is a directory: name the files in it")]
     Directory,
-    #[error("cannot be opened: {0}")]
+    #[error("cannot be opened ({0}): let the server's user read it")]
     Unreadable(std::io::Error),
-    #[error("the file is empty")]
+    #[error("the file is empty: copy it to the server anew")]
     Empty,
-    #[error("the path is not absolute")]
+    #[error("the path is not absolute: begin it with /")]
     Relative,
     #[error("a still picture: set it as the channel's slate instead")]
     Still,
-    #[error("not a media file, or of a kind that is not known here")]
+    #[error(
+        "not a media file, or of a kind that is not known here: convert it to MP4 with H.264 and AAC"
+    )]
     NotMedia,
-    #[error("there is no video in it")]
+    #[error("there is no video in it: choose a file with a picture")]
     NoVideo,
-    #[error("it is encrypted")]
+    #[error("it is encrypted: use a copy without protection")]
     Encrypted,
-    #[error("it is damaged or cut short: {0}")]
+    #[error("it is damaged or cut short ({0}): copy or export it anew")]
     Damaged(String),
-    #[error("there is no decoder for it: {0}")]
+    #[error("there is no decoder for it ({0}): convert it to MP4 with H.264 and AAC")]
     NoDecoder(String),
-    #[error("it did not answer within {0} s")]
+    #[error(
+        "it did not answer within {0} s: see whether the disk or network share it lies on does"
+    )]
     TimedOut(u64),
 }
 

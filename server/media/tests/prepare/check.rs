@@ -19,14 +19,23 @@ fn refusal(path: &Path) -> String {
 fn every_unusable_file_is_refused_in_words_to_act_on() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    assert_eq!(refusal(&at("missing.mp4")), "there is no such file");
-    assert_eq!(refusal(dir.path()), "this is a directory, not a file");
+    assert_eq!(
+        refusal(&at("missing.mp4")),
+        "there is no such file: give its path on the server"
+    );
+    assert_eq!(
+        refusal(dir.path()),
+        "this is a directory: name the files in it"
+    );
     std::fs::write(at("empty.mp4"), b"").unwrap();
-    assert_eq!(refusal(&at("empty.mp4")), "the file is empty");
+    assert_eq!(
+        refusal(&at("empty.mp4")),
+        "the file is empty: copy it to the server anew"
+    );
     std::fs::write(at("notes.mp4"), "Call the studio.\n".repeat(500)).unwrap();
     assert_eq!(
         refusal(&at("notes.mp4")),
-        "not a media file, or of a kind that is not known here"
+        "not a media file, or of a kind that is not known here: convert it to MP4 with H.264 and AAC"
     );
     let still = at("still.png").display().to_string();
     ffmpeg(&[
@@ -41,7 +50,10 @@ fn every_unusable_file_is_refused_in_words_to_act_on() {
     assert!(refusal(&at("still.png")).starts_with("a still picture"));
     let sound = at("sound.m4a").display().to_string();
     ffmpeg(&["-f", "lavfi", "-i", "sine", "-t", "1", &sound]);
-    assert_eq!(refusal(&at("sound.m4a")), "there is no video in it");
+    assert_eq!(
+        refusal(&at("sound.m4a")),
+        "there is no video in it: choose a file with a picture"
+    );
     let whole = std::fs::read(FITTING.make(dir.path(), "whole.mp4")).unwrap();
     std::fs::write(at("cut.mp4"), &whole[..whole.len() / 2]).unwrap();
     let cut = refusal(&at("cut.mp4"));
@@ -62,7 +74,10 @@ fn every_unusable_file_is_refused_in_words_to_act_on() {
         key,
         &encrypted,
     ]);
-    assert_eq!(refusal(&at("encrypted.mp4")), "it is encrypted");
+    assert_eq!(
+        refusal(&at("encrypted.mp4")),
+        "it is encrypted: use a copy without protection"
+    );
 }
 
 #[test]
@@ -86,5 +101,8 @@ fn a_usable_file_is_described_with_what_will_be_done_to_it() {
 
 #[test]
 fn a_relative_path_is_refused_because_nobody_knows_relative_to_what() {
-    assert_eq!(refusal(Path::new("backup.mp4")), "the path is not absolute");
+    assert_eq!(
+        refusal(Path::new("backup.mp4")),
+        "the path is not absolute: begin it with /"
+    );
 }
