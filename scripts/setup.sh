@@ -5,6 +5,7 @@ set -euo pipefail
 packages=(
   pkg-config
   gcc
+  ca-certificates
   libgstreamer1.0-dev
   libgstreamer-plugins-base1.0-dev
   gstreamer1.0-tools
