@@ -111,6 +111,7 @@ export class Server {
       'rtc.bind_ip': '127.0.0.1',
       'slots.first_port': this.srtPort,
       'slots.bind': '127.0.0.1',
+      'rtmp.listen': '',
       'workers.orphan_timeout_s': 20,
       'workers.keep_on_stop': false,
     };

@@ -178,6 +178,8 @@ impl Booth {
             format!("http.listen=127.0.0.1:{}", s.http),
             format!("slots.first_port={}", s.first_slot_port),
             "slots.bind=127.0.0.1".into(),
+            // Channels' tests name a port of their own; others open none.
+            "rtmp.listen=".into(),
             "rtc.bind_ip=127.0.0.1".into(),
             format!("rtc.udp_ports={}-{}", s.rtc_first, s.rtc_first + 119),
             "http.joins_per_minute=100000".into(),
