@@ -94,16 +94,18 @@ impl Decoder {
         Ok(())
     }
 
-    pub fn picture(&self, dts: Nanos, pts: Nanos, key: bool, data: Bytes) {
-        if let Some((_, line)) = &self.video {
-            push(&line.source, dts, pts, key, data);
-        }
+    /// `false` after the end.
+    pub fn picture(&self, dts: Nanos, pts: Nanos, key: bool, data: Bytes) -> bool {
+        self.video
+            .as_ref()
+            .is_none_or(|(_, line)| push(&line.source, dts, pts, key, data))
     }
 
-    pub fn sound(&self, pts: Nanos, data: Bytes) {
-        if let Some(line) = &self.audio {
-            push(&line.source, pts, pts, true, data);
-        }
+    /// `false` after the end.
+    pub fn sound(&self, pts: Nanos, data: Bytes) -> bool {
+        self.audio
+            .as_ref()
+            .is_none_or(|line| push(&line.source, pts, pts, true, data))
     }
 
     fn source(&self, caps: &gst::Caps) -> AppSrc {
@@ -162,6 +164,16 @@ impl Decoder {
         let pipeline = gst::Pipeline::new();
         let source = self.source(caps);
         sink.set_drop(self.pace == Pace::Live);
+        // Whoever waits for room in a line that takes no more would wait for ever: the end lets them go.
+        let end = {
+            let source = source.downgrade();
+            move || {
+                if let Some(source) = source.upgrade() {
+                    let _ = source.end_of_stream();
+                }
+            }
+        };
+        let taken = end.clone();
         sink.set_callbacks(
             AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
@@ -172,6 +184,7 @@ impl Decoder {
                     if goes_on {
                         Ok(gst::FlowSuccess::Ok)
                     } else {
+                        taken();
                         Err(gst::FlowError::Eos)
                     }
                 })
@@ -187,6 +200,7 @@ impl Decoder {
             bus.set_sync_handler(move |_, message| {
                 if let gst::MessageView::Error(error) = message.view() {
                     taker(Shot::Failed(describe(error)));
+                    end();
                 }
                 gst::BusSyncReply::Drop
             });
@@ -197,7 +211,7 @@ impl Decoder {
     }
 }
 
-fn push(source: &AppSrc, dts: Nanos, pts: Nanos, key: bool, data: Bytes) {
+fn push(source: &AppSrc, dts: Nanos, pts: Nanos, key: bool, data: Bytes) -> bool {
     let mut buffer = gst::Buffer::from_slice(data);
     if let Some(buffer) = buffer.get_mut() {
         buffer.set_dts(clock_time(dts + BASE));
@@ -206,8 +220,7 @@ fn push(source: &AppSrc, dts: Nanos, pts: Nanos, key: bool, data: Bytes) {
             buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
         }
     }
-    // Refused after the end only.
-    let _ = source.push_buffer(buffer);
+    source.push_buffer(buffer).is_ok()
 }
 
 fn video_caps(config: &VideoConfig) -> gst::Caps {

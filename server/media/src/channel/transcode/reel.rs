@@ -124,10 +124,13 @@ impl Feed {
             };
             index += 1;
             let (dts, pts) = (base + unit.dts, base + unit.pts);
-            match unit.track {
+            let goes_on = match unit.track {
                 Track::Video => decoder.picture(dts, pts, unit.key, data),
                 Track::Audio if seam.takes(pts, frame) => decoder.sound(pts, data),
-                Track::Audio => {}
+                Track::Audio => true,
+            };
+            if !goes_on {
+                break;
             }
         }
         Ok(())

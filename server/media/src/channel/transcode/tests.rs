@@ -2,6 +2,7 @@
 //! carries its source and its number, so that none can be missed, repeated or taken for another.
 
 mod drive;
+mod faults;
 
 use std::path::Path;
 use std::sync::Arc;
