@@ -385,6 +385,32 @@ fn code_name(code: Code) -> &'static str {
     }
 }
 
+/// What only HTTP says (`http::problem`).
+const OVER_HTTP: [(&str, &str, &str); 6] = [
+    (
+        "BAD_REQUEST",
+        "4xx",
+        "`detail` says what is wrong with the request",
+    ),
+    ("NOT_FOUND", "404", "there is nothing at this address"),
+    (
+        "RATE_LIMITED",
+        "429",
+        "too many attempts: wait for `Retry-After` seconds",
+    ),
+    (
+        "SERVER_FULL",
+        "503",
+        "the server is busy, or has no free port: try again after `Retry-After` seconds",
+    ),
+    ("STOPPING", "503", "the server is stopping: try again soon"),
+    (
+        "STREAM_KEY_INVALID",
+        "401",
+        "publishing by WHIP: the Bearer token is not this channel's live key",
+    ),
+];
+
 fn page() -> String {
     let mut rows = BTreeMap::new();
     for (reason, kind) in DENIALS {
@@ -409,6 +435,14 @@ fn page() -> String {
             "| `{reason}` | {} | {meaning} |\n",
             code_name(code)
         ));
+    }
+    page.push_str(
+        "\nThe callers' page and WHIP answer over HTTP: `application/problem+json` (RFC 9457) with `reason` from the same\n\
+        table, or one of these.\n\n\
+        | reason | status | what it asks for |\n|---|---|---|\n",
+    );
+    for (reason, status, meaning) in OVER_HTTP {
+        page.push_str(&format!("| `{reason}` | {status} | {meaning} |\n"));
     }
     page
 }
