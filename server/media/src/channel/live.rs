@@ -13,6 +13,9 @@ pub type PublisherNumber = u64;
 /// Connections at the media socket that may become or are the live input.
 #[derive(Debug, Default)]
 pub struct Live {
+    /// Whom the last order named.
+    ordered: PublisherNumber,
+    /// The same, or who was let in here since.
     wanted: PublisherNumber,
     /// Greeted, and not wanted yet; each gives up by itself after a while.
     waiting: BTreeMap<u64, (PublisherNumber, Take)>,
@@ -56,6 +59,11 @@ impl Live {
         self.current.as_ref().map_or(0, |current| current.publisher)
     }
 
+    /// Whom the input is for: the ordered one, or who was let in here since.
+    pub fn wanted(&self) -> PublisherNumber {
+        self.wanted
+    }
+
     pub fn is_current(&self, connection: u64) -> bool {
         let current = self.current.as_ref();
         current.is_some_and(|current| current.connection == connection)
@@ -63,6 +71,7 @@ impl Live {
 
     /// boothd named the publisher. Another one is hung up on.
     pub fn want(&mut self, publisher: PublisherNumber, now: Instant) -> LiveChange {
+        self.ordered = publisher;
         if let Some(claim) = &self.claim {
             if publisher == claim.before && publisher != self.wanted && now < claim.until {
                 return LiveChange::None;
@@ -87,8 +96,8 @@ impl Live {
 
     /// A publisher came in by another way than the socket, and was let in here: whoever published before is hung up on.
     pub fn accept(&mut self, connection: u64, publisher: PublisherNumber, now: Instant) {
-        self.claim = Some(Claim {
-            before: self.wanted,
+        self.claim = (publisher != self.ordered).then(|| Claim {
+            before: self.ordered,
             until: now + CLAIM_HOLDS,
         });
         self.wanted = publisher;
@@ -103,6 +112,20 @@ impl Live {
     pub fn claim_again(&mut self, now: Instant) {
         if let Some(claim) = &mut self.claim {
             claim.until = now + CLAIM_HOLDS;
+        }
+    }
+
+    /// When [`Live::tick`] has something to do.
+    pub fn due(&self) -> Option<Instant> {
+        self.claim.as_ref().map(|claim| claim.until)
+    }
+
+    /// Whoever was let in here and is in no order until now was refused: the ordered one counts again.
+    pub fn tick(&mut self, now: Instant) -> LiveChange {
+        if self.due().is_some_and(|until| now >= until) {
+            self.want(self.ordered, now)
+        } else {
+            LiveChange::None
         }
     }
 
@@ -121,12 +144,19 @@ impl Live {
     /// A connection ended.
     pub fn gone(&mut self, connection: u64) -> LiveChange {
         self.waiting.remove(&connection);
-        if self.is_current(connection) {
-            self.current = None;
-            LiveChange::End
-        } else {
-            LiveChange::None
+        if !self.is_current(connection) {
+            return LiveChange::None;
         }
+        self.current = None;
+        if self.claim.take().is_some() {
+            // Its end frees the input for the ordered one, who may wait already.
+            self.wanted = self.ordered;
+            self.waiting.retain(|_, (_, take)| !take.is_closed());
+            if self.take() {
+                return LiveChange::Begin;
+            }
+        }
+        LiveChange::End
     }
 
     /// Lets the newest connection of the wanted publisher send.
@@ -233,5 +263,49 @@ mod tests {
             LiveChange::End,
             "boothd did not take it"
         );
+    }
+
+    #[test]
+    fn a_publisher_let_in_here_and_refused_gives_the_input_back_once_its_claim_is_over() {
+        let now = Instant::now();
+        let mut live = Live::default();
+        live.want(7, now);
+        live.accept(1, 9, now);
+        let (_, mut taken) = hello(&mut live, 2, 7);
+        assert_eq!(live.want(7, now), LiveChange::None);
+        let due = live.due().unwrap();
+        assert_eq!(
+            live.tick(due - Duration::from_millis(1)),
+            LiveChange::None,
+            "boothd may not have heard of it"
+        );
+        assert_eq!(live.tick(due), LiveChange::Begin);
+        taken.try_recv().unwrap();
+        assert!(live.is_current(2) && live.publisher() == 7);
+        assert_eq!(live.due(), None);
+    }
+
+    #[test]
+    fn a_claim_without_anybody_ordered_ends_with_nobody() {
+        let now = Instant::now();
+        let mut live = Live::default();
+        live.accept(1, 9, now);
+        assert_eq!(live.tick(now + CLAIM_HOLDS), LiveChange::End);
+        assert_eq!((live.publisher(), live.wanted()), (0, 0));
+    }
+
+    #[test]
+    fn the_ordered_publisher_counts_again_when_the_one_let_in_here_goes() {
+        let now = Instant::now();
+        let mut live = Live::default();
+        live.want(7, now);
+        live.accept(1, 9, now);
+        let (_, mut taken) = hello(&mut live, 2, 7);
+        assert_eq!(live.gone(1), LiveChange::Begin);
+        taken.try_recv().unwrap();
+        live.accept(3, 10, now);
+        assert_eq!(live.gone(3), LiveChange::End);
+        let (change, _taken) = hello(&mut live, 4, 7);
+        assert_eq!(change, LiveChange::Begin);
     }
 }

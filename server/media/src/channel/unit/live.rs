@@ -134,6 +134,7 @@ impl Unit {
                 tracing::info!(publisher, reason, "the SRT publisher is gone");
                 let change = self.live.gone(SRT | publisher);
                 self.live_changed(change);
+                self.take_whip();
                 let unit = &self.args.unit;
                 let channel = unit.split_once('-').map_or("", |(_, id)| id).to_owned();
                 self.say_surely(Say::PublishEnd(PublishEnd {
@@ -163,11 +164,7 @@ impl Unit {
     pub(super) fn want_live(&mut self, publisher: u64, whip: Option<&Source>) {
         let change = self.live.want(publisher, Instant::now());
         self.live_changed(change);
-        let caller = self.srt.publisher();
-        if caller != 0 && !self.live.is_current(SRT | caller) {
-            let gone = self.srt.kick("somebody else publishes");
-            gone.into_iter().for_each(|fact| self.srt_fact(fact));
-        }
+        self.kick_srt();
         if self.whip_wished.as_ref() != whip {
             self.whip_wished = whip.cloned();
             self.start_whip();
@@ -175,13 +172,23 @@ impl Unit {
         self.take_whip();
     }
 
-    /// The publisher's session counts as soon as its pipeline runs.
+    /// An SRT caller that is not the live input is of no use.
+    fn kick_srt(&mut self) {
+        let caller = self.srt.publisher();
+        if caller != 0 && !self.live.is_current(SRT | caller) {
+            let gone = self.srt.kick("somebody else publishes");
+            gone.into_iter().for_each(|fact| self.srt_fact(fact));
+        }
+    }
+
+    /// The publisher's session counts as soon as its pipeline runs, unless somebody was let in since it was ordered.
     fn take_whip(&mut self) {
         let Some(session) = self.whip.as_ref().map(|whip| whip.source().session) else {
             return;
         };
         let publisher = self.desired.publisher;
-        if publisher != 0 && !self.live.is_current(WHIP | session) {
+        let wanted = publisher != 0 && publisher == self.live.wanted();
+        if wanted && !self.live.is_current(WHIP | session) {
             self.live.accept(WHIP | session, publisher, Instant::now());
             self.live_changed(LiveChange::Begin);
         }
@@ -226,7 +233,6 @@ impl Unit {
                     self.take_whip();
                 }
             }
-            WhipEvent::Opened(Err(text)) => self.problem("WHIP_INPUT_FAILED", text, false),
             WhipEvent::Media(event) => {
                 if self.live.is_current(WHIP | session) {
                     self.srt.door().other_lives(self.takeover());
@@ -234,7 +240,7 @@ impl Unit {
                 }
             }
             WhipEvent::KeyFrameNeeded => self.say(Say::Keyframe(KeyframeRequest { session })),
-            WhipEvent::Failed(text) => {
+            WhipEvent::Opened(Err(text)) | WhipEvent::Failed(text) => {
                 self.problem("WHIP_INPUT_FAILED", text, false);
                 self.whip = None;
                 self.whip_retry = Some(Instant::now() + WHIP_RETRY);
@@ -254,6 +260,17 @@ impl Unit {
         if self.whip_retry.is_some_and(|at| now >= at) {
             self.start_whip();
         }
+        if self.claim_due().is_some_and(|at| now >= at) {
+            let change = self.live.tick(now);
+            self.live_changed(change);
+            self.kick_srt();
+            self.take_whip();
+        }
+    }
+
+    /// When a publisher that was let in here must have been ordered. Without boothd nobody can order it.
+    pub(super) fn claim_due(&self) -> Option<Instant> {
+        self.link.as_ref().and_then(|_| self.live.due())
     }
 
     /// Without media for so long a publisher is stale.

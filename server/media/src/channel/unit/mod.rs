@@ -246,7 +246,12 @@ impl Unit {
             .link
             .is_none()
             .then(|| self.away_since + self.args.orphan_timeout);
-        let inputs = [self.socket_retry, self.srt.due(), self.whip_retry];
+        let inputs = [
+            self.socket_retry,
+            self.srt.due(),
+            self.whip_retry,
+            self.claim_due(),
+        ];
         [program, orphaned, self.report_due()]
             .into_iter()
             .chain(inputs)
