@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use booth_core::{
-    Actor, ChannelId, Command, Fact, Meta, NAME_MAX, PublishProtocol, Publisher, PublisherId,
-    Sealed, State, TOPIC_MAX, Text, Timestamp,
+    Actor, ChannelId, Command, Denied, Fact, KEY_NOT_VALID, Meta, NAME_MAX, PublishProtocol,
+    Publisher, PublisherId, Sealed, State, TOPIC_MAX, Text, Timestamp,
 };
 use booth_proto::worker::{IngestDesired, PublishAsk, PublishReply, to_worker};
 use tokio::sync::Semaphore;
@@ -25,8 +25,6 @@ use crate::http::Limiter;
 use crate::secrets::{Keyring, SecretError, channel_key_context};
 use crate::supervise::{Supervisor, UnitId};
 
-/// What whoever shows a wrong key is told.
-pub const KEY_NOT_VALID: &str = "this stream key is not valid";
 /// Wrong keys of one address in a minute; encoders try again every few seconds.
 const FAILURES_PER_MINUTE: u32 = 60;
 /// Longest key that is looked at.
@@ -61,6 +59,8 @@ pub struct Publishing<'a> {
     /// Address and, where there is one, port.
     pub peer: &'a str,
     pub agent: &'a str,
+    /// What [`PublishDesk::channel_of`] found right.
+    pub key: &'a Sealed,
 }
 
 /// Why somebody may not publish.
@@ -140,7 +140,7 @@ impl PublishDesk {
         ask: &PublishAsk,
     ) -> Result<(ChannelId, PublisherId), PublishError> {
         let address = address(&ask.peer);
-        let channel = self.channel_of(&ask.channel, &ask.key, address)?;
+        let (channel, key) = self.channel_of(&ask.channel, &ask.key, address)?;
         let protocol = if ask.protocol == "rtmps" {
             PublishProtocol::Rtmps
         } else {
@@ -152,19 +152,20 @@ impl PublishDesk {
             protocol,
             peer: &ask.peer,
             agent: &ask.agent,
+            key: &key,
         };
         self.publish(&channel, publishing).await?;
         self.ordered(supervisor, id).await;
         Ok((channel, id))
     }
 
-    /// The channel that this key opens. Without a channel's name the key says which.
+    /// The channel that this key opens, and the key as it is sealed. Without a channel's name the key says which.
     pub fn channel_of(
         &self,
         channel: &str,
         key: &str,
         address: Option<IpAddr>,
-    ) -> Result<ChannelId, PublishError> {
+    ) -> Result<(ChannelId, Sealed), PublishError> {
         let now = Instant::now();
         if address.is_some_and(|address| self.0.failures.is_spent(address, now)) {
             return Err(PublishError::TooMany);
@@ -183,21 +184,23 @@ impl PublishDesk {
         })
     }
 
-    fn by_name(&self, state: &State, channel: &str, key: &str) -> Option<ChannelId> {
+    fn by_name(&self, state: &State, channel: &str, key: &str) -> Option<(ChannelId, Sealed)> {
         let known = ChannelId::new(channel)
             .ok()
             .and_then(|id| state.channels.get(&id));
         let (id, sealed) = known.map_or((&self.0.decoy.0, &self.0.decoy.1), |c| (&c.id, &c.key));
         let same = self.is_key(id, sealed, key);
-        known.filter(|_| same).map(|channel| channel.id.clone())
+        known
+            .filter(|_| same)
+            .map(|channel| (channel.id.clone(), channel.key.clone()))
     }
 
     /// Looks at every channel, found or not.
-    fn by_key(&self, state: &State, key: &str) -> Option<ChannelId> {
+    fn by_key(&self, state: &State, key: &str) -> Option<(ChannelId, Sealed)> {
         let mut found = None;
         for channel in state.channels.values() {
             if self.is_key(&channel.id, &channel.key, key) {
-                found = Some(channel.id.clone());
+                found = Some((channel.id.clone(), channel.key.clone()));
             }
         }
         found
@@ -222,12 +225,13 @@ impl PublishDesk {
         &self,
         channel: &ChannelId,
         publishing: Publishing<'_>,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), PublishError> {
         let Publishing {
             id,
             protocol,
             peer,
             agent,
+            key,
         } = publishing;
         let publisher = Publisher {
             id,
@@ -239,13 +243,21 @@ impl PublishDesk {
         let command = Command::Publish {
             channel: channel.clone(),
             publisher,
+            key: key.clone(),
         };
         let meta = Meta {
             actor: Actor::System,
             request_id: None,
             expected_revision: None,
         };
-        self.0.director.command(meta, command).await?;
+        let accepted = self.0.director.command(meta, command).await;
+        accepted.map_err(|error| match error {
+            // It was replaced since it was compared.
+            CommandError::Denied(Denied::Invalid { field, .. }) if field == "key" => {
+                PublishError::Key
+            }
+            other => other.into(),
+        })?;
         info!(%channel, publisher = id.0, ?protocol, peer, "publishes");
         Ok(())
     }

@@ -188,10 +188,12 @@ pub enum Command {
         id: ChannelId,
         key: Sealed,
     },
-    /// Somebody with the right key (checked at the edge) wants to feed the live input.
+    /// Somebody wants to feed the live input, whose key was found right at the edge: the one that is sealed as `key`. When
+    /// another one has become the channel's meanwhile, it was the wrong one.
     Publish {
         channel: ChannelId,
         publisher: Publisher,
+        key: Sealed,
     },
     /// Disconnects the present publisher, who may come back.
     KickPublisher {

@@ -14,6 +14,7 @@ mod fact;
 mod join;
 mod operator;
 mod publisher;
+pub use publisher::KEY_NOT_VALID;
 mod settings;
 mod show;
 mod slot;

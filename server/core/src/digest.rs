@@ -52,7 +52,11 @@ impl Command {
                 fnv(&("update_channel", actor, id, channel(settings)))
             }
             Self::RotateChannelKey { id, key: _ } => fnv(&("rotate_channel_key", actor, id)),
-            Self::Publish { channel, publisher } => {
+            Self::Publish {
+                channel,
+                publisher,
+                key: _,
+            } => {
                 let (protocol, peer) = (publisher.protocol, &publisher.peer);
                 fnv(&("publish", actor, channel, protocol, peer, &publisher.agent))
             }

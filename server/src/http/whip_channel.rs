@@ -22,7 +22,7 @@ pub(super) async fn publish(
     whip::content_type(request.headers(), whip::SDP)?;
     let key = bearer_text(request.headers()).ok_or(PublishError::Key)?;
     // Who is not let in does not get to send us anything large.
-    let channel = door.publish.channel_of(&channel, key, Some(client.0))?;
+    let (channel, key) = door.publish.channel_of(&channel, key, Some(client.0))?;
     let agent = agent(request.headers());
     let body = super::read(request.into_body(), sdp::SDP_MAX).await?;
     let offer = sdp::check(&body)?;
@@ -44,6 +44,7 @@ pub(super) async fn publish(
             protocol: PublishProtocol::Whip,
             peer: &peer,
             agent: &agent,
+            key: &key,
         };
         desk.publish(&channel, publishing).await?;
         prepared

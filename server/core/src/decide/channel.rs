@@ -18,7 +18,11 @@ pub(super) fn obey(draft: &mut Draft<'_>, command: &Command) -> Result<Target, D
         Command::ForceChannel { id, force } => pin(draft, id, *force),
         Command::RevealKey { id, destination } => reveal(draft, id, destination.as_ref()),
         Command::RotateChannelKey { id, key } => publisher::rotate_key(draft, id, key),
-        Command::Publish { channel, publisher } => publisher::publish(draft, channel, publisher),
+        Command::Publish {
+            channel,
+            publisher,
+            key,
+        } => publisher::publish(draft, channel, publisher, key),
         Command::KickPublisher { id } => publisher::kick(draft, id),
         other => destination::obey(draft, other),
     }

@@ -7,17 +7,25 @@ use crate::{
     Sealed, Target, Text, WorkerState,
 };
 
-use super::draft::Draft;
+use super::draft::{Draft, invalid};
 
 const REASON_MAX: usize = 200;
 
-/// Whether the key is right was seen at the edge.
+/// What whoever shows a wrong key is told.
+pub const KEY_NOT_VALID: &str = "this stream key is not valid";
+
+/// Keys are compared at the edge, before: `key` is the one that was. After a rotation it is as wrong as any other, and
+/// nothing else is told.
 pub(super) fn publish(
     draft: &mut Draft<'_>,
     id: &ChannelId,
     new: &Publisher,
+    key: &Sealed,
 ) -> Result<Target, Denied> {
     let channel = draft.channel(id)?;
+    if channel.key != *key {
+        return Err(invalid("key", KEY_NOT_VALID));
+    }
     draft.fresh(channel.revision)?;
     if !channel.running {
         let channel = id.clone();

@@ -75,6 +75,7 @@ pub fn publish(id: &str, n: u64) -> Command {
     Command::Publish {
         channel: channel(id),
         publisher: encoder(n, PublishProtocol::Rtmp),
+        key: sealed("key"),
     }
 }
 

@@ -335,7 +335,9 @@ fn what(meta: &Meta, command: &Command) -> String {
         Command::UpdateChannel { id, settings } => {
             format!("{:?} update {id} {:?}", meta.actor, unbound(settings))
         }
-        Command::Publish { channel, publisher } => {
+        Command::Publish {
+            channel, publisher, ..
+        } => {
             let (protocol, peer) = (publisher.protocol, &publisher.peer);
             format!("{:?} publish {channel} {protocol:?} {peer}", meta.actor)
         }

@@ -128,6 +128,27 @@ fn who_is_kicked_may_come_back_at_once() {
 }
 
 #[test]
+fn a_key_that_was_replaced_since_it_was_compared_lets_nobody_in() {
+    let mut world = World::radio();
+    world.ok(rotate("radio", "new"));
+    let wrong = Denied::Invalid {
+        field: "key".into(),
+        why: KEY_NOT_VALID.into(),
+    };
+    assert_eq!(world.denied(publish("radio", 1)), wrong);
+    assert_eq!(world.publisher("radio"), None);
+    // Nor is it told whether the channel is on.
+    world.ok(stop("radio"));
+    assert_eq!(world.denied(publish("radio", 1)), wrong);
+    world.ok(start("radio"));
+    world.ok(Command::Publish {
+        channel: channel("radio"),
+        publisher: encoder(2, PublishProtocol::Rtmp),
+        key: sealed("new"),
+    });
+}
+
+#[test]
 fn a_new_key_disconnects_the_publisher() {
     let mut world = World::radio();
     world.on_live("radio", 1);
@@ -205,6 +226,7 @@ fn with_the_ingest_worker_go_those_who_published_through_it() {
         world.ok(Command::Publish {
             channel: channel(id),
             publisher: encoder(9, protocol),
+            key: sealed("key"),
         });
     }
     world.fact(Fact::IngestDown);

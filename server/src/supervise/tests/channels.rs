@@ -351,9 +351,11 @@ async fn packets_of_a_whip_publisher_reach_the_channels_worker_and_nobody_elses(
         agent: Text::default(),
         since: Timestamp(0),
     };
+    let key = channel(&server.rooms.board.state(), "radio").key.clone();
     let publish = Command::Publish {
         channel: id("radio"),
         publisher,
+        key,
     };
     command(&server, publish).await;
     let order = worker

@@ -6,6 +6,7 @@ use booth_proto::worker::{
 };
 
 use super::{FakeWorker, KEY, NOBODY, channel, command, create, id, running, server, start, until};
+use crate::publish::{PublishDesk, PublishError, Publishing};
 use crate::secrets::channel_key_context;
 use crate::start::Server;
 
@@ -336,5 +337,38 @@ async fn publishers_outlive_a_lost_link_and_boothd_but_not_the_ingest_worker() {
         channel(s, "tv").publisher.is_none() && channel(s, "radio").publisher.is_none()
     })
     .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_replaced_after_it_was_compared_is_a_wrong_key() {
+    let (server, _dir) = server().await;
+    running(&server, "radio", ChannelSettings::default()).await;
+    let rooms = &server.rooms;
+    let desk = PublishDesk::new(
+        rooms.board.clone(),
+        rooms.director.clone(),
+        rooms.clock.clone(),
+        rooms.keys.clone(),
+    )
+    .unwrap();
+    let (compared, key) = desk.channel_of("radio", KEY, None).unwrap();
+    let sealed = rooms.keys.seal(&channel_key_context(&compared), "another");
+    let rotate = Command::RotateChannelKey {
+        id: id("radio"),
+        key: sealed.unwrap(),
+    };
+    command(&server, rotate).await;
+    let publishing = Publishing {
+        id: desk.next_id(),
+        protocol: PublishProtocol::Whip,
+        peer: "192.0.2.7",
+        agent: "",
+        key: &key,
+    };
+    let refused = desk.publish(&compared, publishing).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Key), "{refused}");
+    assert_eq!(refused.to_string(), REFUSED);
+    assert_eq!(publisher(&server, "radio"), None);
     server.stop().await;
 }

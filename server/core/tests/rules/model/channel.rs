@@ -200,7 +200,15 @@ impl Model {
                 let gone = self.station(id, stale)?.publisher.take();
                 gone.ok_or("NO_PUBLISHER")?;
             }
-            Command::Publish { channel, publisher } => {
+            Command::Publish {
+                channel,
+                publisher,
+                key,
+            } => {
+                let station = self.stations.iter().find(|s| s.id == channel.as_str());
+                if station.is_some_and(|s| s.key != key.0) {
+                    return Err("INVALID_ARGUMENT");
+                }
                 let station = self.station(channel, stale)?;
                 if !station.running {
                     return Err("CHANNEL_OFF");

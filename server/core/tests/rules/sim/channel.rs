@@ -39,9 +39,12 @@ impl Sim {
                     PublishProtocol::Rtmps,
                     PublishProtocol::Whip,
                 ];
+                let known = self.state.channels.get(&channel(id));
+                let key = known.map_or_else(|| sealed("key"), |known| known.key.clone());
                 Command::Publish {
                     channel: channel(id),
                     publisher: encoder(self.session, *self.dice.pick(&ways)),
+                    key,
                 }
             }
             26..=30 => add(id, to),
