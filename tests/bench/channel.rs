@@ -433,6 +433,67 @@ pub fn copy_cost(rows: &mut Vec<Row>) {
     ));
 }
 
+const MANY: usize = 50;
+
+/// Fifty channels on one machine, each on its backup with a destination.
+pub fn fifty(rows: &mut Vec<Row>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, backup) = films(dir.path(), 0);
+    let nginx = Nginx::start(dir.path());
+    let booth = Booth::with(&[]);
+    let began = std::time::Instant::now();
+    for n in 0..MANY {
+        let id = format!("c{n}");
+        let file = backup.to_str().unwrap();
+        booth.cli(&["channel", "create", &id, "--backup", file, "--no-wait"]);
+        let url = format!("{}/{id}", nginx.url("out"));
+        booth.cli(&["destination", "add", &id, "d", "--url", &url]);
+        booth.cli(&["channel", "start", &id]);
+    }
+    let live = |channel: &serde_json::Value| {
+        channel["showing"] == "SHOWING_BACKUP"
+            && channel["destinations"][0]["state"] == "STATE_LIVE"
+    };
+    wait_for("fifty channels on air", Duration::from_secs(180), || {
+        let all = booth.cli(&["channel", "list"]);
+        let all = all["channels"].as_array()?;
+        (all.iter().filter(|c| live(c)).count() == MANY).then_some(())
+    });
+    let on_air = began.elapsed().as_secs_f64();
+    let status = booth.cli(&["status"]);
+    let pids: Vec<u32> = status["units"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|u| {
+            u["name"]
+                .as_str()
+                .is_some_and(|n| n.starts_with("channel-"))
+        })
+        .map(|u| u32::try_from(u["pid"].as_u64().unwrap()).unwrap())
+        .collect();
+    let spent = || pids.iter().map(|pid| usage(*pid).0).sum::<Duration>();
+    let before = spent();
+    std::thread::sleep(LOOK);
+    let share = (spent() - before).as_secs_f64() / LOOK.as_secs_f64() * 100.0;
+    let memory: u64 = pids.iter().map(|pid| usage(*pid).1).sum();
+    let again: u64 = status["units"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|u| u["restarts"].as_u64())
+        .sum();
+    rows.push(Row::goal(
+        "50 channels (copy, a destination each): all workers; restarts; from nothing to all on air",
+        format!(
+            "{share:.0} % of a core, {:.0} MB; {again}; {on_air:.0} s",
+            memory as f64 / 1e6
+        ),
+        "≤ 50 %, ≤ 1500 MB; 0",
+        share <= 50.0 && memory <= 1_500_000_000 && again == 0,
+    ));
+}
+
 /// Minutes of a soak; less for a trial of the soak itself.
 fn soak_minutes() -> u64 {
     let asked = std::env::var("BOOTH_SOAK_MINUTES").ok();

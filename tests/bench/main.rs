@@ -33,6 +33,7 @@ const BENCHES: &[Bench] = &[
     }),
     ("channel-peers", channel::peers),
     ("channel-cost", channel::copy_cost),
+    ("channel-fifty", channel::fifty),
 ];
 
 /// Runs only when it is named: half an hour.
