@@ -1,4 +1,4 @@
-//! Accepts connections: bounded per address and in total, and never for ever busy with errors.
+//! Accepts connections: bounded in total and, while they are strangers', per address, and never for ever busy with errors.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::{Authority, Ended, Limits, ServerTls, serve};
+use super::{Authority, Ended, Limits, PublishRequest, ServerTls, serve};
 
 /// After an accept error (out of descriptors): from the first, doubled up to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
@@ -20,6 +20,8 @@ const TELL_EVERY: u64 = 1000;
 
 #[derive(Debug, Clone)]
 pub struct ListenerLimits {
+    /// Of strangers: a connection whose publish is authorised counts in the total alone. Encoders that lost their network
+    /// leave dead sessions behind, and come back beside them.
     pub per_address: usize,
     pub total: usize,
     pub tls_time: Duration,
@@ -53,19 +55,48 @@ struct Open {
 /// One connection, counted until it is dropped.
 struct Place {
     open: Arc<Mutex<Open>>,
-    address: IpAddr,
+    /// Counted as a stranger's of this address.
+    stranger: Mutex<Option<IpAddr>>,
+}
+
+impl Place {
+    /// It is a stranger's no more.
+    fn known(&self) {
+        let mut stranger = self.stranger.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(address) = stranger.take() else {
+            return;
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                open.by_address.remove(&address);
+            }
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.known();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total -= 1;
-        if let Some(count) = open.by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_address.remove(&self.address);
-            }
-        }
+    }
+}
+
+/// Asks the authority, and gives the stranger's place back when it agrees.
+struct Introducing<'a, A> {
+    authority: &'a A,
+    place: &'a Place,
+}
+
+impl<A: Authority> Authority for Introducing<'_, A> {
+    type Publication = A::Publication;
+
+    async fn authorise(&self, request: PublishRequest) -> Result<A::Publication, String> {
+        let publication = self.authority.authorise(request).await?;
+        self.place.known();
+        Ok(publication)
     }
 }
 
@@ -81,7 +112,7 @@ impl Listener {
 
     /// Accepts for ever, on the runtime it is called on. Sessions are tasks of their own: they go on when this is dropped,
     /// so that listeners can change below them.
-    pub async fn run<A: Authority>(
+    pub async fn run<A: Authority + 'static>(
         self,
         tcp: TcpListener,
         tls: Option<ServerTls>,
@@ -108,7 +139,11 @@ impl Listener {
             };
             let (limits, authority, tls) = (limits.clone(), authority.clone(), tls.clone());
             tokio::spawn(async move {
-                let session = session(stream, peer, tls, &limits, authority.as_ref());
+                let introducing = Introducing {
+                    authority: authority.as_ref(),
+                    place: &place,
+                };
+                let session = session(stream, peer, tls, &limits, &introducing);
                 match AssertUnwindSafe(session).catch_unwind().await {
                     Ok(ended) => tracing::debug!(%peer, %ended, "a connection ended"),
                     Err(_) => tracing::error!(%peer, "a session panicked; it ends alone"),
@@ -133,7 +168,7 @@ impl Listener {
         *open.by_address.entry(address).or_default() += 1;
         Some(Place {
             open: self.open.clone(),
-            address,
+            stranger: Mutex::new(Some(address)),
         })
     }
 }

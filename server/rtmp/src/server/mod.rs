@@ -77,7 +77,7 @@ impl fmt::Debug for PublishRequest {
 }
 
 /// Decides who may publish.
-pub trait Authority: Send + Sync + 'static {
+pub trait Authority: Send + Sync {
     type Publication: Publication;
 
     /// Waited for until the stranger's time is up. The text of a refusal is told to the encoder.

@@ -291,6 +291,31 @@ async fn ten_thousand_connections_from_one_address_leave_the_server_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn publishers_of_one_address_leave_room_for_its_next_connection() {
+    let limits = ListenerLimits {
+        per_address: 1,
+        ..ListenerLimits::default()
+    };
+    let mut server = Server::start(None, limits).await;
+    let mut publishers = Vec::new();
+    for open in 1..=3 {
+        // The one before may still be a stranger for a moment after its key was looked at.
+        let publisher = loop {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            let mut answer = [0; 1];
+            if stream.write_all(&introduction(KEY)).await.is_ok()
+                && matches!(timeout(SOON, stream.read(&mut answer)).await, Ok(Ok(1)))
+            {
+                break stream;
+            }
+        };
+        publishers.push(publisher);
+        assert!(matches!(server.next().await, Told::Asked(_)));
+        assert_eq!(server.listener.open(), open);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tls_handshake_that_does_not_come_ends() {
     let (tls, _) = certificate();
     let limits = ListenerLimits {
