@@ -1,10 +1,10 @@
 //! One session of a publisher: its times, its decoder, and what is seen of it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use booth_stream::{AccessUnit, MediaEvent, Nanos, Track, VideoConfig};
+use booth_stream::{AccessUnit, AudioConfig, MediaEvent, Nanos, Track, VideoConfig};
 
 use super::decoder::{Decoder, Pace, Shot};
 use super::look::Look;
@@ -18,7 +18,8 @@ use crate::picture::Format;
 #[derive(Debug)]
 pub enum Seen {
     Verdict(u64, Verdict),
-    Failed(u64, String),
+    /// Of this session, the decoder with this number.
+    Failed(u64, u64, String),
 }
 
 /// Hands that a session needs.
@@ -36,7 +37,13 @@ pub struct LiveInput {
     hands: Hands,
     timeline: Timeline,
     decoder: Decoder,
+    /// Decoders that were built before this one.
+    pub built: u64,
+    /// Pictures this one has given, and how many of them were asked for already.
+    decoded: Arc<AtomicU64>,
+    counted: u64,
     video: Option<Arc<VideoConfig>>,
+    audio: Option<Arc<AudioConfig>>,
     /// A key frame came, from which on a decoder has everything.
     keyed: bool,
     delay: Nanos,
@@ -46,19 +53,25 @@ pub struct LiveInput {
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    Config,
+    VideoConfig { new: bool },
+    AudioConfig,
     Picture { key: bool },
     Sound,
 }
 
 impl LiveInput {
     pub fn new(session: u64, delay: Nanos, hands: &Hands) -> Self {
+        let decoded = Arc::default();
         Self {
             session,
             hands: hands.clone(),
             timeline: Timeline::default(),
-            decoder: decoder(session, hands),
+            decoder: decoder(session, 0, &decoded, hands),
+            built: 0,
+            decoded,
+            counted: 0,
             video: None,
+            audio: None,
             keyed: false,
             delay,
             due: Arc::new(AtomicI64::new(delay)),
@@ -77,15 +90,18 @@ impl LiveInput {
     pub fn take(&mut self, now: Nanos, event: MediaEvent) -> Result<Taken, MediaError> {
         match event {
             MediaEvent::Video(config) => {
-                self.decoder.video_config(&config)?;
                 // Units that refer to what the old parameters decoded are nothing to the new ones.
-                self.keyed &= self.video.as_deref() == Some(&*config);
-                self.video = Some(config);
-                Ok(Taken::Config)
+                let new = self.video.as_deref() != Some(&*config);
+                self.keyed &= !new;
+                // Kept even when it is refused: the next decoder may take it.
+                let config = self.video.insert(config);
+                self.decoder.video_config(config)?;
+                Ok(Taken::VideoConfig { new })
             }
             MediaEvent::Audio(config) => {
-                self.decoder.audio_config(&config)?;
-                Ok(Taken::Config)
+                let config = self.audio.insert(config);
+                self.decoder.audio_config(config)?;
+                Ok(Taken::AudioConfig)
             }
             MediaEvent::Unit(unit) => Ok(self.unit(now, unit)),
         }
@@ -93,12 +109,25 @@ impl LiveInput {
 
     /// Begins anew after a failure, at the next key frame.
     pub fn rebuild(&mut self) -> Result<(), MediaError> {
-        self.decoder = decoder(self.session, &self.hands);
+        self.built += 1;
+        (self.decoded, self.counted) = (Arc::default(), 0);
+        self.decoder = decoder(self.session, self.built, &self.decoded, &self.hands);
         self.keyed = false;
+        if let Some(config) = &self.audio
+            && let Err(error) = self.decoder.audio_config(config)
+        {
+            tracing::warn!(%error, "the live sound cannot be decoded");
+        }
         match &self.video {
             Some(config) => self.decoder.video_config(config),
             None => Ok(()),
         }
+    }
+
+    /// Whether pictures were decoded since this was asked last.
+    pub fn decodes(&mut self) -> bool {
+        let decoded = self.decoded.load(Ordering::Relaxed);
+        std::mem::replace(&mut self.counted, decoded) != decoded
     }
 
     fn unit(&mut self, now: Nanos, unit: AccessUnit) -> Taken {
@@ -117,8 +146,8 @@ impl LiveInput {
     }
 }
 
-fn decoder(session: u64, hands: &Hands) -> Decoder {
-    let to = hands.clone();
+fn decoder(session: u64, built: u64, decoded: &Arc<AtomicU64>, hands: &Hands) -> Decoder {
+    let (to, decoded) = (hands.clone(), Arc::clone(decoded));
     let look = Mutex::new(Look::default());
     Decoder::new(
         &hands.format,
@@ -127,6 +156,7 @@ fn decoder(session: u64, hands: &Hands) -> Decoder {
             let mut look = look.lock().unwrap_or_else(PoisonError::into_inner);
             let verdict = match shot {
                 Shot::Picture(at, frame) => {
+                    decoded.fetch_add(1, Ordering::Relaxed);
                     let verdict = look.picture(at, &to.format, &frame);
                     // A mixer that stands still loses them.
                     let _ = to.media.try_send(Media::Picture(session, at, frame));
@@ -138,7 +168,7 @@ fn decoder(session: u64, hands: &Hands) -> Decoder {
                     verdict
                 }
                 Shot::Failed(text) => {
-                    let _ = to.seen.send(Seen::Failed(session, text));
+                    let _ = to.seen.send(Seen::Failed(session, built, text));
                     to.wake.notify_one();
                     None
                 }

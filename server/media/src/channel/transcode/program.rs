@@ -32,6 +32,8 @@ const SUSPICION: Nanos = 90 * MILLISECOND;
 const KEEP_WARM: Nanos = 3_000 * MILLISECOND;
 /// A decoder that fails is built again, at most this often.
 const REBUILD: Nanos = 1_000 * MILLISECOND;
+/// Besides `lost`, a decoder may take this much longer to give a picture for what it was given.
+const DECODING: Nanos = 300 * MILLISECOND;
 
 /// Which loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,12 @@ pub struct Transcode {
     live: Option<LiveInput>,
     picture_at: Nanos,
     rebuilt_at: Nanos,
+    /// When a decoder that failed will be built again.
+    rebuild_at: Option<Nanos>,
+    /// Since when pictures come and none is decoded.
+    undecoded: Option<Nanos>,
+    /// There is no decoder for what comes.
+    refused: bool,
     hands: Hands,
     backup: Option<Loaded>,
     slate: Option<Loaded>,
@@ -147,6 +155,9 @@ impl Transcode {
             live: None,
             picture_at: now,
             rebuilt_at: Nanos::MIN / 2,
+            rebuild_at: None,
+            undecoded: None,
+            refused: false,
             hands: Hands {
                 format,
                 media: mixer.media(),
@@ -186,14 +197,19 @@ impl Transcode {
 
     fn take_in(&mut self, now: Nanos) {
         while let Ok(seen) = self.seen.try_recv() {
-            let current = self.live.as_ref().map(|live| live.session);
+            let current = self.live.as_ref().map(|live| (live.session, live.built));
             match seen {
-                Seen::Verdict(session, verdict) if current == Some(session) => {
+                Seen::Verdict(session, verdict)
+                    if current.is_some_and(|(current, _)| current == session) =>
+                {
                     self.verdict(now, verdict)
                 }
-                Seen::Failed(session, text) if current == Some(session) => {
-                    tracing::warn!(text, "the live input cannot be decoded");
-                    self.rebuild(now);
+                Seen::Failed(session, built, text) if current == Some((session, built)) => {
+                    // It may tell of one failure more than once.
+                    if self.rebuild_at.is_none() {
+                        tracing::warn!(text, "the live input cannot be decoded");
+                        self.rebuild_at = Some(now.max(self.rebuilt_at + REBUILD));
+                    }
                 }
                 Seen::Verdict(..) | Seen::Failed(..) => {}
             }
@@ -257,14 +273,52 @@ impl Transcode {
     }
 
     fn rebuild(&mut self, now: Nanos) {
-        if now - self.rebuilt_at < REBUILD {
+        if self.rebuild_at.is_none_or(|at| at > now) {
             return;
         }
+        self.rebuild_at = None;
         self.rebuilt_at = now;
-        if let Some(Err(error)) = self.live.as_mut().map(LiveInput::rebuild) {
-            tracing::error!(%error, "no decoder");
+        match self.live.as_mut().map(LiveInput::rebuild) {
+            Some(Ok(())) => self.refused = false,
+            Some(Err(error)) => {
+                tracing::error!(%error, "no decoder");
+                self.rebuild_at = Some(now + REBUILD);
+                self.refuse(now);
+            }
+            None => {}
+        }
+    }
+
+    fn refuse(&mut self, now: Nanos) {
+        self.refused = true;
+        self.monitor.unusable(now, true);
+    }
+
+    /// Frames that arrive are no pictures yet: without any decoded for too long, live cannot be shown.
+    fn judge_decoding(&mut self, now: Nanos) {
+        let Some(live) = &mut self.live else { return };
+        if live.decodes() {
+            self.undecoded = None;
+            if !self.refused {
+                self.monitor.unusable(now, false);
+            }
+        } else if self
+            .undecoded
+            .is_some_and(|since| self.picture_at - since > self.policy.lost + DECODING)
+        {
             self.monitor.unusable(now, true);
         }
+    }
+
+    /// A coded picture came.
+    fn picture(&mut self, now: Nanos, key: bool) {
+        // After a standstill the decoder has its time anew.
+        if now - self.picture_at >= self.policy.lost {
+            self.undecoded = None;
+        }
+        self.picture_at = now;
+        self.undecoded.get_or_insert(now);
+        self.monitor.video_frame(now, key);
     }
 
     fn take_loops(&mut self, now: Nanos) {
@@ -411,6 +465,7 @@ impl Program for Transcode {
         let live = LiveInput::new(self.sessions, self.delay(), &self.hands);
         self.order(Order::LiveBegin(self.sessions, live.due()));
         self.live = Some(live);
+        (self.rebuild_at, self.undecoded, self.refused) = (None, None, false);
         self.monitor.begin(now);
     }
 
@@ -418,16 +473,23 @@ impl Program for Transcode {
         let Some(live) = &mut self.live else {
             return;
         };
+        let video = matches!(event, MediaEvent::Video(_));
         match live.take(now, event) {
-            Ok(Taken::Picture { key }) => {
-                self.picture_at = now;
-                self.monitor.video_frame(now, key);
-            }
+            Ok(Taken::Picture { key }) => self.picture(now, key),
             Ok(Taken::Sound) => self.monitor.audio_frame(now),
-            Ok(Taken::Config) => self.monitor.unusable(now, false),
+            // Usable again with the first picture that is decoded.
+            Ok(Taken::VideoConfig { new }) => {
+                self.refused = false;
+                if new {
+                    self.undecoded = None;
+                }
+            }
+            Ok(Taken::AudioConfig) => {}
             Err(error) => {
                 tracing::warn!(%error, "the live input cannot be decoded");
-                self.monitor.unusable(now, true);
+                if video {
+                    self.refuse(now);
+                }
             }
         }
     }
@@ -435,6 +497,7 @@ impl Program for Transcode {
     fn live_end(&mut self, now: Nanos) {
         // Its decoder goes; what is decoded already is in the mixer.
         self.live = None;
+        self.rebuild_at = None;
         self.monitor.end(now);
     }
 
@@ -483,6 +546,8 @@ impl Program for Transcode {
         }
         self.take_loops(now);
         self.take_in(now);
+        self.rebuild(now);
+        self.judge_decoding(now);
         self.decide(now);
         self.out.pop_front()
     }
@@ -491,7 +556,10 @@ impl Program for Transcode {
         let suspicion = self.picture_at + SUSPICION;
         let suspicion =
             (matches!(self.wanted, Target::Live(_)) && self.reel.is_none()).then_some(suspicion);
-        [self.monitor.due(), suspicion].into_iter().flatten().min()
+        [self.monitor.due(), suspicion, self.rebuild_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn late_frames(&self) -> u64 {

@@ -121,6 +121,8 @@ pub struct Drive {
     pub begun: Nanos,
     pub next: usize,
     pub stalled: bool,
+    /// Pictures come with nothing in them.
+    pub hollow: bool,
 }
 
 impl Drive {
@@ -156,6 +158,7 @@ impl Drive {
             begun: -1,
             next: 0,
             stalled: false,
+            hollow: false,
         }
     }
 
@@ -220,7 +223,11 @@ impl Drive {
             else {
                 return;
             };
-            let data = live.read(self.next).unwrap();
+            let data = match unit.track {
+                // A NAL unit of filler.
+                Track::Video if self.hollow => [0, 0, 0, 2, 0x0c, 0x80].to_vec().into(),
+                _ => live.read(self.next).unwrap(),
+            };
             self.next += 1;
             let base = 1000 * SECOND;
             let unit = AccessUnit {

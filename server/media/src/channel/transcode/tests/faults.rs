@@ -29,3 +29,65 @@ fn a_loop_that_is_let_go_leaves_nothing_behind() {
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
+
+#[tokio::test]
+async fn live_that_cannot_be_decoded_is_followed_by_the_backup_until_it_can() {
+    let mut drive = Drive::start(&wish());
+    on_live(&mut drive).await;
+    drive.hollow = true;
+    back_on_backup(&mut drive).await;
+    assert_eq!(
+        drive.causes().last().map(|(_, cause, _)| *cause),
+        Some(SwitchCause::LiveUnusable)
+    );
+    // That there is sound says nothing about the picture.
+    let audio = Arc::clone(drive.live.as_ref().unwrap().audio());
+    let now = drive.now();
+    drive.program.live(now, MediaEvent::Audio(audio));
+    drive.run(2_000, |_| false).await;
+    assert!(drive.shows(ChannelShowing::Backup), "{:?}", drive.causes());
+    drive.hollow = false;
+    assert!(
+        drive
+            .run(ENOUGH_MS, |drive| drive.shows(ChannelShowing::Live))
+            .await,
+        "{:?}",
+        drive.others
+    );
+    drive.assert_even();
+}
+
+#[tokio::test]
+async fn after_decoders_that_failed_picture_and_sound_of_live_come_back() {
+    let mut drive = Drive::start(&wish());
+    on_live(&mut drive).await;
+    let good = Arc::clone(drive.live.as_ref().unwrap().video());
+    let bad = VideoConfig {
+        record: Bytes::from_static(b"bad"),
+        ..(*good).clone()
+    };
+    // The first failure is followed by a decoder at once; that one fails too, soon after.
+    let now = drive.now();
+    drive.program.live(now, MediaEvent::Video(Arc::new(bad)));
+    back_on_backup(&mut drive).await;
+    drive.run(2_000, |_| false).await;
+    let now = drive.now();
+    drive.program.live(now, MediaEvent::Video(good));
+    assert!(
+        drive
+            .run(ENOUGH_MS, |drive| drive.shows(ChannelShowing::Live))
+            .await,
+        "{:?}",
+        drive.others
+    );
+    let at = drive.pictures().last().unwrap().pts;
+    drive.run(3_000, |_| false).await;
+    drive.assert_even();
+    let last = drive.pictures();
+    assert_eq!(last.last().map(|shown| shown.source), Some(LIVE));
+    let tones = drive.tones();
+    assert!(
+        tones.iter().any(|tone| *tone > at + SECOND),
+        "live is mute: {tones:?}"
+    );
+}
