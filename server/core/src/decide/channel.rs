@@ -2,7 +2,7 @@
 
 use crate::{
     Channel, ChannelId, ChannelSettings, ChannelShowing, Command, Denied, DestinationId, Event,
-    Force, PortUser, Sealed, SwitchCause, Target,
+    Force, PortUser, Prepared, Sealed, SwitchCause, Target,
 };
 
 use super::draft::{Draft, invalid};
@@ -54,7 +54,10 @@ fn update(draft: &mut Draft<'_>, id: &ChannelId, new: &ChannelSettings) -> Resul
     draft.fresh(channel.revision)?;
     settings::channel(new)?;
     ports_are_free(draft, id, new)?;
-    if channel.settings != *new {
+    // What failed with the same settings is tried again: its files may have been mended since.
+    let again = matches!(channel.prepared, Some(Prepared::Failed { .. }))
+        && (new.backup.is_some() || new.slate.is_some());
+    if channel.settings != *new || again {
         draft.emit(Event::ChannelUpdated {
             id: id.clone(),
             settings: new.clone(),

@@ -15,7 +15,8 @@ impl Fold<'_> {
         match event {
             Event::ChannelCreated { id, settings, key } => self.channel_created(id, settings, key),
             Event::ChannelUpdated { id, settings } => self.channel(id, |channel| {
-                if channel.settings.loop_key() != settings.loop_key() {
+                let failed = matches!(channel.prepared, Some(Prepared::Failed { .. }));
+                if failed || channel.settings.loop_key() != settings.loop_key() {
                     channel.prepared = None;
                 }
                 channel.settings = settings.clone();

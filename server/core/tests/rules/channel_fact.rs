@@ -257,6 +257,19 @@ fn loops_in_use_stay_until_others_come_out_well() {
 }
 
 #[test]
+fn what_failed_is_tried_again_when_the_same_is_asked_for_once_more() {
+    let mut world = World::radio();
+    world.fact(failed(&film()));
+    world.ok(update("radio", film()));
+    assert_eq!(world.channel("radio").prepared, None);
+    assert_eq!(world.effects, [reconcile("radio")]);
+    world.no_change(update("radio", film()));
+    world.fact(ready(&film()));
+    world.no_change(update("radio", film()));
+    assert!(world.channel("radio").prepared.is_some());
+}
+
+#[test]
 fn loops_are_prepared_for_a_channel_that_is_off() {
     let mut world = World::empty();
     world.ok(create("radio", film()));
