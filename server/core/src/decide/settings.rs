@@ -7,6 +7,8 @@ use crate::{
 
 use super::draft::invalid;
 
+/// Names in an address's query that stand for secrets, or for what is set apart.
+const SECRET_NAMES: [&str; 4] = ["key", "passphrase", "streamid", "token"];
 /// Speed presets of x264 that can keep real time.
 const PRESETS: [&str; 6] = [
     "ultrafast",
@@ -143,6 +145,11 @@ fn restream_url(url: &str) -> Result<(), &'static str> {
     if place.contains('@') {
         return Err("no user name or password in it: the key is set apart");
     }
+    if has_secret(rest) {
+        return Err(
+            "no key, token, passphrase or streamid in it: secrets are set as the key, a stream id as stream_id",
+        );
+    }
     let (host, port) = match place.strip_prefix('[') {
         Some(address) => {
             let (host, after) = address.split_once(']').ok_or("an address in [ ]")?;
@@ -170,6 +177,18 @@ fn restream_url(url: &str) -> Result<(), &'static str> {
         None if !srt => Ok(()),
         _ => Err("it needs a port, 1 to 65535"),
     }
+}
+
+/// Addresses are shown to everybody who may look.
+fn has_secret(address: &str) -> bool {
+    let query = address.split_once('?').map_or("", |(_, query)| query);
+    let names = query.split(['&', ';', '#', '?']).map(|pair| {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        name.to_ascii_lowercase()
+    });
+    names
+        .into_iter()
+        .any(|name| SECRET_NAMES.contains(&name.as_str()))
 }
 
 fn output(output: &SlotOutput) -> Result<(), Denied> {

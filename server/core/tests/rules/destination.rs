@@ -228,6 +228,10 @@ fn a_url_is_that_of_a_server_and_holds_no_password() {
         "srt://live.example",
         "srt://live.example/path",
         "srt://:9000",
+        "srt://live.example:9000?streamid=publish/hunter2",
+        "srt://live.example:9000?mode=caller&Passphrase=hunter2",
+        "rtmp://live.example/app?token=hunter2",
+        "rtmp://live.example/app?backup=1&key=hunter2",
     ] {
         refused("url", rtmp(url));
     }
