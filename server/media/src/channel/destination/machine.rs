@@ -4,7 +4,7 @@
 //!               4 KiB taken                  error
 //!  CONNECTING ─────────────▶ LIVE ─────────────────────▶ RETRYING ──▶ (connects again after a wait) ──▶ LIVE
 //!      │                      │ ▲ 10 s without error:
-//!      │ refused for good     └─┘ waits start small again
+//!      │ refused for 5 min    └─┘ waits start small again
 //!      ▼
 //!    FAILED   (until it is enabled again)
 //! ```
@@ -21,11 +21,15 @@ const LAST_WAIT: Duration = Duration::from_secs(30);
 /// Less than this is the handshake and what lies in buffers: no success (livekit/egress#1244).
 const FLOWING_BYTES: u64 = 4 << 10;
 /// A session that took no more than that for so long has failed.
-const FLOWING_WITHIN: Duration = Duration::from_secs(30);
+const FLOWING_WITHIN: Duration = Duration::from_secs(10);
+/// A session that has flowed and takes nothing of what is sent for so long hangs.
+const STUCK_AFTER: Duration = Duration::from_secs(8);
 /// Error-free for so long: only then the waits start small again.
 const HOLDS_AFTER: Duration = Duration::from_secs(10);
-/// A refusal may be chance, or the peer still holding a session that was lost.
-const REFUSALS_MAX: u32 = 3;
+/// A refusal may be chance, or the peer still holding a session that was lost: so many in a row, over so long a time,
+/// are for good.
+const REFUSALS_MIN: u32 = 3;
+const REFUSED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// Why a session ended or did not come about, in words for operators; holds no key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +63,8 @@ pub struct Machine {
     state: DestinationState,
     error: String,
     backoff: Backoff,
-    refusals: u32,
+    /// In a row, and since when.
+    refusals: Option<(u32, Duration)>,
     /// It has been LIVE with these settings: they are good, whatever the peer says later.
     proven: bool,
     session: Option<Session>,
@@ -71,6 +76,8 @@ struct Session {
     /// Taken before the stream: the handshake.
     before: u64,
     flows: Option<Duration>,
+    /// What it took when that last grew, when that was, and what was sent by then.
+    grown: (u64, Duration, u64),
 }
 
 impl Machine {
@@ -79,7 +86,7 @@ impl Machine {
             state: DestinationState::Connecting,
             error: String::new(),
             backoff: Backoff::new(FIRST_WAIT, LAST_WAIT),
-            refusals: 0,
+            refusals: None,
             proven: false,
             session: None,
         }
@@ -99,11 +106,12 @@ impl Machine {
             since: now,
             before: bytes,
             flows: None,
+            grown: (bytes, now, 0),
         });
     }
 
-    /// The peer has taken `bytes`. To be told about once a second.
-    pub fn taken(&mut self, now: Duration, bytes: u64) -> Result<(), Failure> {
+    /// The peer has taken `bytes` of the `sent` ones. To be told about once a second.
+    pub fn taken(&mut self, now: Duration, bytes: u64, sent: u64) -> Result<(), Failure> {
         let Some(session) = &mut self.session else {
             return Ok(());
         };
@@ -116,12 +124,19 @@ impl Machine {
                 return Err(Failure::passing("the peer takes nothing"));
             }
         }
+        let (most, at, sent_then) = session.grown;
+        if bytes > most || sent <= sent_then {
+            // Without anything to take nothing hangs.
+            session.grown = (bytes.max(most), now, sent);
+        } else if session.flows.is_some() && now >= at + STUCK_AFTER {
+            return Err(Failure::passing("stuck: the peer takes nothing more"));
+        }
         if session
             .flows
             .is_some_and(|since| now >= since + HOLDS_AFTER)
         {
             self.backoff.succeed();
-            self.refusals = 0;
+            self.refusals = None;
             self.proven = true;
         }
         Ok(())
@@ -133,16 +148,21 @@ impl Machine {
     }
 
     /// A session ended or did not come about. The wait before the next try; nothing when there is none.
-    pub fn failed(&mut self, failure: &Failure, chance: u64) -> Option<Duration> {
+    pub fn failed(&mut self, now: Duration, failure: &Failure, chance: u64) -> Option<Duration> {
         self.session = None;
         self.error.clone_from(&failure.text);
         self.refusals = match failure.kind {
-            FailureKind::Refused => self.refusals + 1,
-            FailureKind::Passing | FailureKind::Settings => 0,
+            FailureKind::Refused => {
+                let (count, since) = self.refusals.unwrap_or((0, now));
+                Some((count + 1, since))
+            }
+            FailureKind::Passing | FailureKind::Settings => None,
         };
+        let lasting =
+            |(count, since): (u32, Duration)| count >= REFUSALS_MIN && now >= since + REFUSED_FOR;
         let for_good = match failure.kind {
             FailureKind::Passing => false,
-            FailureKind::Refused => self.refusals >= REFUSALS_MAX && !self.proven,
+            FailureKind::Refused => self.refusals.is_some_and(lasting) && !self.proven,
             FailureKind::Settings => true,
         };
         if for_good {

@@ -191,7 +191,8 @@ impl Run {
             };
             self.queue.pause();
             let id = &self.settings.id;
-            let wait = self.machine.failed(&failure, chance());
+            let now = self.started.elapsed();
+            let wait = self.machine.failed(now, &failure, chance());
             tracing::info!(
                 destination = id,
                 error = failure.text,
@@ -273,9 +274,9 @@ impl Run {
     }
 
     fn look(&mut self, session: &Session) -> Result<(), Failure> {
-        let taken = session.bytes().1;
-        self.machine.taken(self.started.elapsed(), taken)?;
-        let sent = self.sent_before + session.bytes().0;
+        let (sent, taken) = session.bytes();
+        self.machine.taken(self.started.elapsed(), taken, sent)?;
+        let sent = self.sent_before + sent;
         self.shared.lock().sent_bytes = sent;
         self.publish(None);
         Ok(())
