@@ -1,7 +1,7 @@
 //! An SRT listener that gives the programme to whoever wants to watch. Opened again when it fails; nobody waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use booth_stream::ts::{TsWriter, datagrams};
@@ -17,6 +17,8 @@ use crate::worker::start_gstreamer;
 /// A listener that does not open is tried again after this long.
 const RETRY: Duration = Duration::from_secs(2);
 const COUNT_EVERY: Duration = Duration::from_secs(1);
+/// Closing can hang inside libsrt; a listener that does is left behind.
+const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The hand of a running listener.
 pub struct Monitor {
@@ -106,6 +108,8 @@ async fn serve(
     let mut packets = Vec::new();
     let mut count = tokio::time::interval(COUNT_EVERY);
     count.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Reading can hang too: one at a time.
+    let reading = Arc::new(AtomicBool::new(false));
     queue.resume();
     let error = loop {
         tokio::select! {
@@ -127,13 +131,21 @@ async fn serve(
                 }
             }
             _ = count.tick() => {
+                if reading.swap(true, Ordering::Relaxed) {
+                    continue;
+                }
                 let (srt, clients) = (Arc::clone(&srt), Arc::clone(clients));
+                let reading = Arc::clone(&reading);
                 tokio::task::spawn_blocking(move || {
                     clients.store(srt.stats().clients, Ordering::Relaxed);
+                    reading.store(false, Ordering::Relaxed);
                 });
             }
         }
     };
-    let _ = tokio::task::spawn_blocking(move || srt.stop()).await;
+    let stopping = tokio::task::spawn_blocking(move || srt.stop());
+    if tokio::time::timeout(STOP_DEADLINE, stopping).await.is_err() {
+        tracing::warn!("the listener to watch the channel did not close in time");
+    }
     error
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use booth_proto::worker::DestinationSettings;
 use booth_stream::MediaEvent;
@@ -20,6 +21,8 @@ use crate::worker::start_gstreamer;
 const QUEUE_BYTES: u64 = 4 << 20;
 /// How long a wait inside libsrt may last before it looks around.
 const POLL_TIMEOUT_MS: i32 = 200;
+/// Closing can hang inside libsrt; a pipeline that does is left behind.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// libsrt takes 10 to 79; 64 is what everybody takes.
 const PASSPHRASE: std::ops::RangeInclusive<usize> = 10..=64;
 
@@ -109,7 +112,10 @@ impl SrtPush {
     pub async fn close(self) {
         let pipeline = Arc::clone(&self.pipeline);
         drop(self);
-        let _ = tokio::task::spawn_blocking(move || pipeline.end()).await;
+        let ending = tokio::task::spawn_blocking(move || pipeline.end());
+        if tokio::time::timeout(CLOSE_DEADLINE, ending).await.is_err() {
+            tracing::warn!("an SRT destination's pipeline did not end in time");
+        }
     }
 }
 
