@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::fanout::Queue;
-use crate::hls::{PLAYLIST, PREFIX, segment};
+use crate::hls::{PLAYLIST, PREFIX, segment as number};
 
 /// A disk that does not take files is tried again after this long.
 const RETRY: Duration = Duration::from_secs(2);
@@ -32,6 +32,7 @@ impl Hls {
             dir: dir.clone(),
             queue,
             error: Arc::clone(&error),
+            next: 0,
         };
         let task = tokio::spawn(writing.run(stop.clone()));
         Self {
@@ -65,10 +66,12 @@ struct Writing {
     dir: PathBuf,
     queue: Queue,
     error: Arc<Mutex<Option<String>>>,
+    /// The number of the next segment: the directory may lose its playlist, and numbers never fall.
+    next: u64,
 }
 
 impl Writing {
-    async fn run(self, stop: CancellationToken) {
+    async fn run(mut self, stop: CancellationToken) {
         let ended = stop.cancelled();
         tokio::select! {
             () = ended => {}
@@ -82,7 +85,7 @@ impl Writing {
     }
 
     /// For ever.
-    async fn write(&self) {
+    async fn write(&mut self) {
         loop {
             self.queue.pause();
             let Err(error) = self.serve().await;
@@ -92,10 +95,11 @@ impl Writing {
         }
     }
 
-    async fn serve(&self) -> io::Result<std::convert::Infallible> {
+    async fn serve(&mut self) -> io::Result<std::convert::Infallible> {
         let dir = self.dir.clone();
-        let first = blocking(move || begin(&dir)).await?;
-        let mut segmenter = Segmenter::new(PREFIX, first);
+        let at_least = self.next;
+        self.next = blocking(move || begin(&dir, at_least)).await?;
+        let mut segmenter = Segmenter::new(PREFIX, self.next);
         self.queue.resume();
         loop {
             self.queue.filled().await;
@@ -110,6 +114,9 @@ impl Writing {
                     continue;
                 }
             };
+            if let Some(number) = number(&segment.name) {
+                self.next = number + 1;
+            }
             let (dir, playlist) = (self.dir.clone(), segmenter.playlist());
             blocking(move || put(&dir, &segment, playlist.as_deref())).await?;
         }
@@ -124,23 +131,23 @@ async fn blocking<T: Send + 'static>(
         .map_err(io::Error::other)?
 }
 
-/// Makes the directory; the number of the next segment. What a worker that was lost left there is taken up: a playlist's
+/// Makes the directory; the number of the next segment, which is `at_least` that. What a worker that was lost left there is taken up: a playlist's
 /// numbers never fall.
-fn begin(dir: &Path) -> io::Result<u64> {
+fn begin(dir: &Path, at_least: u64) -> io::Result<u64> {
     fs::create_dir_all(dir)?;
     let next = match fs::read_to_string(dir.join(PLAYLIST)) {
         Ok(playlist) => after(&playlist),
         Err(_) => 0,
     };
     empty(dir)?;
-    Ok(next)
+    Ok(next.max(at_least))
 }
 
 /// The number that follows a playlist's last segment.
 fn after(playlist: &str) -> u64 {
     playlist
         .lines()
-        .filter_map(segment)
+        .filter_map(number)
         .max()
         .map_or(0, |last| last + 1)
 }
@@ -188,13 +195,21 @@ mod tests {
     #[test]
     fn numbers_go_on_where_a_lost_worker_stopped() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(begin(dir.path()).unwrap(), 0);
+        assert_eq!(begin(dir.path(), 0).unwrap(), 0);
         let playlist =
             "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:8\n#EXTINF:2.0,\nseg8.ts\n#EXTINF:2.0,\nseg9.ts\n";
         whole(dir.path(), PLAYLIST, playlist.as_bytes()).unwrap();
         whole(dir.path(), "seg9.ts", b"x").unwrap();
-        assert_eq!(begin(dir.path()).unwrap(), 10);
+        assert_eq!(begin(dir.path(), 0).unwrap(), 10);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn numbers_go_on_where_the_playlist_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(begin(dir.path(), 10).unwrap(), 10);
+        whole(dir.path(), PLAYLIST, b"seg19.ts\n").unwrap();
+        assert_eq!(begin(dir.path(), 10).unwrap(), 20);
     }
 
     #[test]
