@@ -19,6 +19,7 @@ mod monitor;
 mod program;
 mod sampler;
 mod settings;
+mod shelf;
 mod srt_live;
 mod transcode;
 mod unit;
@@ -64,7 +65,7 @@ pub(crate) fn build(
 /// Runs to its end; answers one of [`exit`].
 pub async fn run(args: WorkerArgs) -> u8 {
     let (socket, mut media) = mpsc::channel(SOCKET_EVENTS);
-    let (srt, mut srt_input) = mpsc::channel(GST_EVENTS);
+    let (srt, mut srt_input) = mpsc::unbounded_channel();
     let (whip, mut whip_input) = mpsc::channel(GST_EVENTS);
     let (sampler, mut looks) = mpsc::channel(LOOKS);
     let events = Events {

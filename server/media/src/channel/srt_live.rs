@@ -18,6 +18,8 @@ use crate::worker::start_gstreamer;
 const USELESS_AFTER: Duration = Duration::from_secs(5);
 /// A port that does not open is tried again after this long.
 const RETRY: Duration = Duration::from_secs(2);
+/// So much of a stranger's stream id is shown.
+const SHOWN: usize = 32;
 
 /// What it means to the channel.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub enum SrtFact {
 
 /// See the module. Owned by the channel's loop.
 pub struct SrtLive {
-    events: mpsc::Sender<(u64, SrtEvent)>,
+    events: mpsc::UnboundedSender<(u64, SrtEvent)>,
     door: Arc<Door>,
     /// Tells listeners apart: what an earlier one says late is not heard.
     generation: u64,
@@ -60,7 +62,7 @@ struct Caller {
 }
 
 impl SrtLive {
-    pub fn new(events: mpsc::Sender<(u64, SrtEvent)>) -> Self {
+    pub fn new(events: mpsc::UnboundedSender<(u64, SrtEvent)>) -> Self {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         let us = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
         Self {
@@ -126,7 +128,7 @@ impl SrtLive {
                     SrtInput::start(&settings, &door, &events, generation)
                         .map_err(|error| error.to_string())
                 });
-            let _ = events.blocking_send((generation, SrtEvent::Opened(opened)));
+            let _ = events.send((generation, SrtEvent::Opened(opened)));
         });
         gone
     }
@@ -170,11 +172,16 @@ impl SrtLive {
                 facts.push(SrtFact::Up { publisher, peer });
             }
             SrtEvent::Down => facts.extend(self.hang_up("the connection ended")),
-            SrtEvent::Refused { stream_id } => {
-                let text = format!("a publisher asked for stream id {stream_id:?}");
+            SrtEvent::Refused { stream_id, share } => {
+                drop(share);
+                let shown = shown(&stream_id);
+                let text = format!("a publisher asked for another stream id: {shown:?}");
                 facts.push(SrtFact::Problem("SRT_STREAM_ID_REFUSED", text));
             }
-            SrtEvent::Bytes(bytes) => self.bytes(&bytes, facts),
+            SrtEvent::Bytes(bytes, share) => {
+                drop(share);
+                self.bytes(&bytes, facts);
+            }
         }
     }
 
@@ -235,5 +242,40 @@ impl SrtLive {
         if let Some(listener) = self.listener {
             listener.end();
         }
+    }
+}
+
+/// The beginning of a stranger's stream id: what follows may hold a key, which is not for logs.
+fn shown(stream_id: &str) -> String {
+    let end = stream_id.find(['?', ',']).unwrap_or(stream_id.len());
+    stream_id[..end].chars().take(SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_stream_id_is_shown_without_what_may_be_a_key() {
+        assert_eq!(shown("radio?token=secret"), "radio");
+        assert_eq!(shown("#!::r=radio,u=me,key=secret"), "#!::r=radio");
+        assert_eq!(shown(&"ä".repeat(100)), "ä".repeat(SHOWN));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_no_key() {
+        let (events, _heard) = mpsc::unbounded_channel();
+        let mut srt = SrtLive::new(events);
+        let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
+        let event = SrtEvent::Refused {
+            stream_id: "radio?secret".to_owned(),
+            share: semaphore.try_acquire_owned().unwrap(),
+        };
+        let mut facts = Vec::new();
+        srt.event(0, event, &mut facts);
+        let [SrtFact::Problem(_, text)] = &facts[..] else {
+            panic!("{facts:?}");
+        };
+        assert!(text.contains("radio") && !text.contains("secret"), "{text}");
     }
 }

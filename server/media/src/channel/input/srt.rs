@@ -14,7 +14,7 @@ use bytes::Bytes;
 use gst::glib;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::error::MediaError;
 use crate::facts::{describe, explain, start_or_explain};
@@ -23,6 +23,13 @@ use crate::output::make;
 const POLL_TIMEOUT_MS: i32 = 200;
 /// Datagrams between srtsrc and its callback, which takes each at once.
 const SINK_BUFFERS: u32 = 64;
+
+/// Datagrams, and callers turned away, that the channel's loop has not taken yet: a second at 10 Mb/s. Who comes and who
+/// goes is rare, and always gets through, in its order among them.
+const QUEUED: usize = 1024;
+
+/// A queued event's share of that.
+pub type Share = OwnedSemaphorePermit;
 
 /// What the listener is opened with.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,11 +48,12 @@ pub enum SrtEvent {
     Up {
         peer: String,
     },
-    Bytes(Bytes),
+    Bytes(Bytes, Share),
     Down,
     /// A caller with another stream id was turned away.
     Refused {
         stream_id: String,
+        share: Share,
     },
     /// The listener is gone.
     Failed(String),
@@ -102,7 +110,7 @@ impl SrtInput {
     pub fn start(
         settings: &SrtListen,
         door: &Arc<Door>,
-        events: &mpsc::Sender<(u64, SrtEvent)>,
+        events: &mpsc::UnboundedSender<(u64, SrtEvent)>,
         generation: u64,
     ) -> Result<Self, MediaError> {
         let pipeline = gst::Pipeline::new();
@@ -123,13 +131,12 @@ impl SrtInput {
             source.set_property_from_str("pbkeylen", "16");
         }
         let events = events.clone();
-        // Callbacks only post. A full queue means that the channel's loop stands still, and then nothing helps.
+        // Callbacks only post.
         let post = move |event| {
-            if events.try_send((generation, event)).is_err() {
-                tracing::warn!("the channel's loop does not take SRT input");
-            }
+            let _ = events.send((generation, event));
         };
-        watch_callers(&source, settings, door, post.clone());
+        let queue = Queue::new();
+        watch_callers(&source, settings, door, &queue, post.clone());
         let bytes = post.clone();
         let sink = AppSink::builder()
             .sync(false)
@@ -144,8 +151,9 @@ impl SrtInput {
                     if let Some(map) = sample
                         .buffer()
                         .and_then(|buffer| buffer.map_readable().ok())
+                        && let Some(share) = queue.share()
                     {
-                        bytes(SrtEvent::Bytes(Bytes::copy_from_slice(&map)));
+                        bytes(SrtEvent::Bytes(Bytes::copy_from_slice(&map), share));
                     }
                     Ok(gst::FlowSuccess::Ok)
                 })
@@ -179,23 +187,47 @@ impl SrtInput {
     }
 }
 
+/// Room for what may be lost.
+#[derive(Debug, Clone)]
+struct Queue(Arc<Semaphore>);
+
+impl Queue {
+    fn new() -> Self {
+        Self(Arc::new(Semaphore::new(QUEUED)))
+    }
+
+    /// None when the channel's loop stands still; then nothing helps.
+    fn share(&self) -> Option<Share> {
+        let share = Arc::clone(&self.0).try_acquire_owned().ok();
+        if share.is_none() {
+            tracing::warn!("the channel's loop does not take SRT input");
+        }
+        share
+    }
+}
+
 fn watch_callers(
     source: &gst::Element,
     settings: &SrtListen,
     door: &Arc<Door>,
+    queue: &Queue,
     post: impl Fn(SrtEvent) + Clone + Send + Sync + 'static,
 ) {
     // A new listener has nobody in.
     door.taken.store(false, Ordering::Relaxed);
     let (wanted, at_door, refuse) = (settings.stream_id.clone(), Arc::clone(door), post.clone());
+    let queue = queue.clone();
     source.connect("caller-connecting", false, move |values| {
         let asked = values
             .get(2)
             .and_then(|value| value.get::<Option<String>>().ok());
         let asked = asked.flatten().unwrap_or_default();
         let known = admits(&wanted, &asked);
-        if !known {
-            refuse(SrtEvent::Refused { stream_id: asked });
+        if !known && let Some(share) = queue.share() {
+            refuse(SrtEvent::Refused {
+                stream_id: asked,
+                share,
+            });
         }
         let admitted = known && at_door.admits();
         Some(admitted.to_value())
@@ -317,6 +349,15 @@ mod tests {
         ] {
             assert!(!admits("radio", asked), "{asked}");
         }
+    }
+
+    #[test]
+    fn datagrams_beyond_the_queue_are_dropped_until_some_are_taken() {
+        let queue = Queue::new();
+        let mut shares: Vec<Share> = std::iter::from_fn(|| queue.share()).collect();
+        assert_eq!(shares.len(), QUEUED);
+        shares.pop();
+        assert!(queue.share().is_some());
     }
 
     #[test]

@@ -87,8 +87,8 @@ pub struct Unit {
 #[derive(Clone)]
 pub struct Events {
     pub socket: mpsc::Sender<SocketEvent>,
-    /// With the listener's number.
-    pub srt: mpsc::Sender<(u64, SrtEvent)>,
+    /// With the listener's number. What may be many is counted there.
+    pub srt: mpsc::UnboundedSender<(u64, SrtEvent)>,
     /// With the session's.
     pub whip: mpsc::Sender<(u64, WhipEvent)>,
     pub sampler: mpsc::Sender<Seen>,
