@@ -1,45 +1,33 @@
-//! Copy mode: [`booth_stream::Playout`] with loop files. Files are opened and checked away from the channel's loop, for
-//! the table of a long one takes a while.
+//! Copy mode: [`booth_stream::Playout`] with loop files.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use booth_proto::worker::{self, ChannelShowing, SwitchCause};
-use booth_stream::loopfile::LoopFile;
 use booth_stream::{
-    BackupStart, Cause, EndCause, Force, LiveState, LoopSource, MILLISECOND, MediaEvent, Nanos,
-    Output, Playout, Policy, Showing,
+    BackupStart, Cause, EndCause, Force, LiveState, MILLISECOND, MediaEvent, Nanos, Output,
+    Playout, Policy, Showing,
 };
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::program::{Loops, Out, Program, Verdict, Wish};
+use super::shelf::Shelf;
 
 /// See the module.
 pub struct Copy {
     playout: Playout,
-    wake: Arc<Notify>,
-    /// The loops that are being opened.
-    opening: Option<oneshot::Receiver<Opened>>,
+    shelf: Shelf,
     out: VecDeque<Out>,
     /// Kept for its memory.
     given: Vec<Output>,
     publishers: u64,
 }
 
-#[derive(Default)]
-struct Opened {
-    backup: Option<Arc<dyn LoopSource>>,
-    slate: Option<Arc<dyn LoopSource>>,
-    problems: Vec<String>,
-}
-
 impl Copy {
     pub fn new(now: Nanos, wake: Arc<Notify>) -> Self {
         Self {
             playout: Playout::new(now, Policy::default()),
-            wake,
-            opening: None,
+            shelf: Shelf::new(wake),
             out: VecDeque::new(),
             given: Vec::new(),
             publishers: 0,
@@ -47,17 +35,12 @@ impl Copy {
     }
 
     fn take_loops(&mut self, now: Nanos) {
-        let Some(opened) = self
-            .opening
-            .as_mut()
-            .and_then(|opening| opening.try_recv().ok())
-        else {
-            return;
-        };
-        self.opening = None;
-        self.out
-            .extend(opened.problems.into_iter().map(Out::LoopUnreadable));
-        self.playout.set_loops(now, opened.backup, opened.slate);
+        if let Some(change) = self.shelf.poll(now) {
+            self.out
+                .extend(change.problems.into_iter().map(Out::LoopUnreadable));
+            let (backup, slate) = (self.shelf.backup.clone(), self.shelf.slate.clone());
+            self.playout.set_loops(now, backup, slate);
+        }
     }
 }
 
@@ -80,16 +63,7 @@ impl Program for Copy {
     }
 
     fn set_loops(&mut self, _now: Nanos, loops: &Loops) {
-        let (opened, opening) = oneshot::channel();
-        let (loops, wake) = (loops.clone(), Arc::clone(&self.wake));
-        self.opening = Some(opening);
-        tokio::task::spawn_blocking(move || {
-            let mut found = Opened::default();
-            found.backup = found.open(loops.backup);
-            found.slate = found.open(loops.slate);
-            let _ = opened.send(found);
-            wake.notify_one();
-        });
+        self.shelf.set(loops);
     }
 
     fn verdict(&mut self, now: Nanos, verdict: Verdict) {
@@ -105,29 +79,26 @@ impl Program for Copy {
         }
         self.take_loops(now);
         self.playout.poll(now, &mut self.given);
-        self.out.extend(self.given.drain(..).map(told));
+        for output in self.given.drain(..) {
+            match output {
+                Output::Unreadable(Showing::Backup) => self.shelf.backup_unreadable(now),
+                Output::Unreadable(Showing::Slate) => self.shelf.slate_unreadable(now),
+                _ => {}
+            }
+            self.out.push_back(told(output));
+        }
         self.out.pop_front()
     }
 
     fn next_due(&self) -> Option<Nanos> {
-        self.playout.next_due()
+        [self.playout.next_due(), self.shelf.due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn late_frames(&self) -> u64 {
         self.playout.figures().late
-    }
-}
-
-impl Opened {
-    fn open(&mut self, path: Option<PathBuf>) -> Option<Arc<dyn LoopSource>> {
-        let path = path?;
-        match LoopFile::open(&path) {
-            Ok(file) => Some(Arc::new(file)),
-            Err(error) => {
-                self.problems.push(format!("{}: {error}", path.display()));
-                None
-            }
-        }
     }
 }
 

@@ -1,18 +1,16 @@
 //! What decides: the policy, fed by the frames that arrive and by what is seen of them; the mixer is told what to show.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use booth_proto::worker::{ChannelSettings, ChannelShowing};
-use booth_stream::loopfile::LoopFile;
 use booth_stream::{
     Available, BackupStart, Cause, LiveMonitor, LiveState, LoopSource, MILLISECOND, MediaEvent,
     Nanos, Policy, Want,
 };
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::encoder::{Coded, Encoder, Outlet};
 use super::live::{Hands, LiveInput, Seen, Taken};
@@ -20,6 +18,7 @@ use super::mixer::{Mixer, Order, Parts, Target, Told};
 use super::reel::{Complaints, Reel};
 use crate::channel::copy::{cause_to_wire, live, policy, showing_to_wire};
 use crate::channel::program::{Loops, Out, Program, Verdict, Wish};
+use crate::channel::shelf::Shelf;
 use crate::error::MediaError;
 use crate::picture::Format;
 use crate::settings::VideoSettings;
@@ -57,16 +56,8 @@ struct Started {
     needed_at: Nanos,
 }
 
-#[derive(Default)]
-struct Opened {
-    backup: Option<Arc<dyn LoopSource>>,
-    slate: Option<Arc<dyn LoopSource>>,
-    problems: Vec<String>,
-}
-
 /// See the module.
 pub struct Transcode {
-    wake: Arc<Notify>,
     monitor: LiveMonitor,
     policy: Policy,
     fade: Nanos,
@@ -84,7 +75,7 @@ pub struct Transcode {
     hands: Hands,
     backup: Option<Loaded>,
     slate: Option<Loaded>,
-    opening: Option<oneshot::Receiver<Opened>>,
+    shelf: Shelf,
     starts: u64,
     reel: Option<Started>,
     /// Starts that the mixer may still tell of.
@@ -164,10 +155,9 @@ impl Transcode {
                 seen: seeing,
                 wake: Arc::clone(&wake),
             },
-            wake,
             backup: None,
             slate: None,
-            opening: None,
+            shelf: Shelf::new(wake),
             starts: 0,
             reel: None,
             kinds: VecDeque::new(),
@@ -221,8 +211,14 @@ impl Transcode {
             // One that was dropped has nothing to say any more.
             if let Some(reel) = self.reel.take_if(|reel| reel.number == number) {
                 match reel.kind {
-                    Kind::Backup => self.backup = None,
-                    Kind::Slate => self.slate = None,
+                    Kind::Backup => {
+                        self.backup = None;
+                        self.shelf.backup_unreadable(now);
+                    }
+                    Kind::Slate => {
+                        self.slate = None;
+                        self.shelf.slate_unreadable(now);
+                    }
                 }
                 self.out.push_back(Out::LoopUnreadable(text));
             }
@@ -322,23 +318,27 @@ impl Transcode {
     }
 
     fn take_loops(&mut self, now: Nanos) {
-        let Some(opened) = self
-            .opening
-            .as_mut()
-            .and_then(|opening| opening.try_recv().ok())
-        else {
+        let Some(change) = self.shelf.poll(now) else {
             return;
         };
-        self.opening = None;
         self.out
-            .extend(opened.problems.into_iter().map(Out::LoopUnreadable));
-        let loaded = |source| Loaded {
-            source,
+            .extend(change.problems.into_iter().map(Out::LoopUnreadable));
+        let loaded = |source: &Arc<dyn LoopSource>| Loaded {
+            source: Arc::clone(source),
             since: now,
             left: 0,
         };
-        self.backup = opened.backup.map(loaded);
-        self.slate = opened.slate.map(loaded);
+        if !change.wished {
+            // The other, if there is one, plays on.
+            self.backup = self
+                .backup
+                .take()
+                .or(self.shelf.backup.as_ref().map(loaded));
+            self.slate = self.slate.take().or(self.shelf.slate.as_ref().map(loaded));
+            return;
+        }
+        self.backup = self.shelf.backup.as_ref().map(loaded);
+        self.slate = self.shelf.slate.as_ref().map(loaded);
         if self.first && self.backup.is_none() && self.slate.is_none() {
             self.first = false;
             self.out.push_back(Out::Switched {
@@ -521,16 +521,7 @@ impl Program for Transcode {
     }
 
     fn set_loops(&mut self, _now: Nanos, loops: &Loops) {
-        let (opened, opening) = oneshot::channel();
-        let (loops, wake) = (loops.clone(), Arc::clone(&self.wake));
-        self.opening = Some(opening);
-        tokio::task::spawn_blocking(move || {
-            let mut found = Opened::default();
-            found.backup = found.open(loops.backup);
-            found.slate = found.open(loops.slate);
-            let _ = opened.send(found);
-            wake.notify_one();
-        });
+        self.shelf.set(loops);
     }
 
     fn verdict(&mut self, now: Nanos, verdict: Verdict) {
@@ -556,26 +547,18 @@ impl Program for Transcode {
         let suspicion = self.picture_at + SUSPICION;
         let suspicion =
             (matches!(self.wanted, Target::Live(_)) && self.reel.is_none()).then_some(suspicion);
-        [self.monitor.due(), suspicion, self.rebuild_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.monitor.due(),
+            suspicion,
+            self.rebuild_at,
+            self.shelf.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn late_frames(&self) -> u64 {
         self.mixer.late()
-    }
-}
-
-impl Opened {
-    fn open(&mut self, path: Option<PathBuf>) -> Option<Arc<dyn LoopSource>> {
-        let path = path?;
-        match LoopFile::open(&path) {
-            Ok(file) => Some(Arc::new(file)),
-            Err(error) => {
-                self.problems.push(format!("{}: {error}", path.display()));
-                None
-            }
-        }
     }
 }

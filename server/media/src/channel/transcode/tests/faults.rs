@@ -91,3 +91,58 @@ async fn after_decoders_that_failed_picture_and_sound_of_live_come_back() {
         "live is mute: {tones:?}"
     );
 }
+
+/// The programs with a loop that is damaged at first.
+#[tokio::test]
+async fn a_loop_that_could_not_be_read_is_tried_again() {
+    gst::init().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loop");
+    let wake = Arc::new(Notify::new());
+    let programs: [Box<dyn Program>; 2] = [
+        Box::new(Transcode::start(0, &settings(), Arc::clone(&wake)).unwrap()),
+        Box::new(crate::channel::copy::Copy::new(0, Arc::clone(&wake))),
+    ];
+    for mut program in programs {
+        std::fs::write(&path, "no loop at all").unwrap();
+        program.set(0, &wish());
+        let loops = Loops {
+            backup: Some(path.clone()),
+            slate: None,
+            key: String::new(),
+        };
+        program.set_loops(0, &loops);
+        let is_told = |out: &Out| matches!(out, Out::LoopUnreadable(_));
+        until(&mut *program, 0, &wake, is_told).await;
+        assert!(program.next_due().is_some_and(|due| due <= 10 * SECOND));
+        make_loop(&path, BACKUP, 3, (320, 180), FPS);
+        let plays = |out: &Out| {
+            matches!(
+                out,
+                Out::Switched {
+                    showing: ChannelShowing::Backup,
+                    ..
+                }
+            )
+        };
+        until(&mut *program, 10 * SECOND, &wake, plays).await;
+    }
+}
+
+async fn until(
+    program: &mut dyn Program,
+    now: Nanos,
+    wake: &Notify,
+    wanted: impl Fn(&Out) -> bool,
+) {
+    let deadline = Instant::now() + Duration::from_millis(ENOUGH_MS);
+    loop {
+        while let Some(out) = program.poll(now) {
+            if wanted(&out) {
+                return;
+            }
+        }
+        assert!(Instant::now() < deadline);
+        let _ = tokio::time::timeout(Duration::from_millis(5), wake.notified()).await;
+    }
+}
