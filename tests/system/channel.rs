@@ -431,7 +431,12 @@ fn odd_publishers_leave_the_channel_on_air() {
     wait_for("a publisher without pictures", SOON, || {
         (!radio.channel()["publisher"].is_null()).then_some(())
     });
-    std::thread::sleep(Duration::from_secs(3));
+    // Three seconds of pictures, where one second of a stable publisher would do.
+    let decoded = |s: &Snapshot| s.picture.as_ref().map_or(0, |p| p.decoded);
+    let now = decoded(&a.judge.snapshot());
+    a.judge
+        .wait_for(|s| decoded(s) >= now + 90, SOON)
+        .unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(radio.channel()["showing"], "SHOWING_BACKUP");
     drop(encoder);
     let seen = shows(&a, BACKUP);

@@ -348,7 +348,7 @@ async fn a_key_that_is_replaced_after_it_was_compared_is_a_wrong_key() {
     let desk = PublishDesk::new(
         rooms.board.clone(),
         rooms.director.clone(),
-        rooms.clock.clone(),
+        rooms.clock,
         rooms.keys.clone(),
     )
     .unwrap();
