@@ -20,7 +20,6 @@ mod program;
 mod sampler;
 mod settings;
 mod shelf;
-mod shelf;
 mod srt_live;
 mod transcode;
 mod unit;
