@@ -4,12 +4,12 @@
 //!  facts ──▶┐
 //!  commands ┼─▶ decide ─▶ fold a working copy ─▶ ledger (durable) ─▶ board ─▶ replies, effects
 //!  clock ──▶┘        (as many as wait, together)     │
-//!                                                    └ refused: the copy is thrown away; facts alone are kept, in memory, for later
+//!                                                    └ refused: the copy is thrown away; facts and publishers alone are kept, in memory, for later
 //! ```
 //!
 //! Facts go before commands. Nothing is awaited in the middle of a change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use booth_core::{
@@ -35,7 +35,8 @@ const EFFECT_QUEUE: usize = 256;
 /// Facts kept for a ledger that refuses: hours of a busy show, some megabytes.
 const BACKLOG: usize = 10_000;
 
-/// What a door gets for an accepted command: it is durable, and `state` holds it.
+/// What a door gets for an accepted command: it is durable (a publisher may be in memory only while the ledger refuses),
+/// and `state` holds it.
 #[derive(Debug, Clone)]
 pub struct Accepted {
     pub answer: Answer,
@@ -164,8 +165,9 @@ struct Turn {
     touched: Vec<BTreeSet<Key>>,
     effects: Vec<Effect>,
     replies: Vec<(Reply, Result<Answer, Denied>)>,
-    /// Facts and ticks, to be decided again in memory if the ledger refuses.
-    observed: Vec<Input>,
+    /// Facts, ticks and publishers, to be decided again in memory if the ledger refuses; with the reply that waits for it,
+    /// by its place among `replies`.
+    observed: Vec<(Input, Option<usize>)>,
 }
 
 impl Task {
@@ -228,7 +230,7 @@ impl Task {
             // Facts are not refused; a refusal here is a bug worth seeing.
             Err(refusal) => warn!(denied = %refusal.denied, "fact refused"),
         }
-        turn.observed.push(input);
+        turn.observed.push((input, None));
     }
 
     fn obey(&mut self, turn: &mut Turn, envelope: Envelope) {
@@ -237,16 +239,20 @@ impl Task {
             command,
             reply,
         } = envelope;
-        match decide(
-            &self.state,
-            self.clock.now(),
-            &Input::Command(meta, command),
-        ) {
+        // Who feeds a channel is as much of the world as what fails: an encoder comes back also while nothing is written.
+        let live = matches!(command, Command::Publish { .. }) && meta.request_id.is_none();
+        let input = Input::Command(meta, command);
+        match decide(&self.state, self.clock.now(), &input) {
             Ok(decision) => {
                 let answer = decision.answer.clone();
                 self.apply(turn, decision);
                 match answer {
-                    Some(answer) => turn.replies.push((reply, Ok(answer))),
+                    Some(answer) => {
+                        if live {
+                            turn.observed.push((input, Some(turn.replies.len())));
+                        }
+                        turn.replies.push((reply, Ok(answer)));
+                    }
                     None => error!("a command was decided without an answer"),
                 }
             }
@@ -331,37 +337,48 @@ impl Task {
     }
 
     /// Nothing of the turn has happened, but the world has still changed: facts count in memory, so that what is on air
-    /// is kept up; commands are answered with the reason.
+    /// is kept up, and publishers with them; other commands are answered with the reason.
     fn refuse(
         &mut self,
         reason: String,
         replies: Vec<(Reply, Result<Answer, Denied>)>,
-        observed: Vec<Input>,
+        observed: Vec<(Input, Option<usize>)>,
     ) {
         error!(%reason, "ledger refused; commands are refused, media goes on");
         // As it was before the turn; what is shown counts durable revisions only, the state itself the backlog too.
         self.state = (*self.board.state()).clone();
         self.state.revision = self.durable + self.backlog.len() as u64;
         let mut effects = Vec::new();
-        for input in &observed {
-            if let Ok(decision) = decide(&self.state, self.clock.now(), input) {
-                if let Some(record) = decision.record {
-                    self.remember(record);
+        let mut taken = BTreeMap::new();
+        for (input, reply) in &observed {
+            let decided = decide(&self.state, self.clock.now(), input);
+            if let Ok(decision) = &decided {
+                if let Some(record) = &decision.record {
+                    self.remember(record.clone());
                 }
-                effects.extend(decision.effects);
+                effects.extend(decision.effects.iter().cloned());
+            }
+            if let Some(place) = reply {
+                let answer = decided.map(|decision| decision.answer);
+                taken.insert(*place, answer.map_err(|refusal| refusal.denied));
             }
         }
         let shown = State {
             revision: self.durable,
             ..self.state.clone()
         };
-        self.board.publish_volatile(Arc::new(shown));
-        for (reply, result) in replies {
-            let error = match result {
-                Err(denied) => CommandError::Denied(denied),
-                Ok(_) => CommandError::Ledger(reason.clone()),
+        let shown = Arc::new(shown);
+        self.board.publish_volatile(Arc::clone(&shown));
+        for (place, (reply, result)) in replies.into_iter().enumerate() {
+            let answer = match (result, taken.remove(&place)) {
+                (_, Some(Ok(Some(answer)))) => Ok(Accepted {
+                    answer,
+                    state: Arc::clone(&shown),
+                }),
+                (Err(denied), _) | (_, Some(Err(denied))) => Err(CommandError::Denied(denied)),
+                (Ok(_), _) => Err(CommandError::Ledger(reason.clone())),
             };
-            let _ = reply.send(Err(error));
+            let _ = reply.send(answer);
         }
         self.act(effects);
     }

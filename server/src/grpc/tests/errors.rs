@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use booth_core::{Actor, DENIALS, Denied, DeniedKind, Record, Role};
+use booth_core::{
+    Actor, ChannelId, ChannelSettings, Command, DENIALS, Denied, DeniedKind, Fact, Meta,
+    PublishProtocol, Publisher, PublisherId, Record, Role, Sealed, Text, Timestamp,
+};
 use booth_proto::v1;
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -312,6 +315,74 @@ async fn a_ledger_that_does_not_write_refuses_commands_and_says_so() {
         .into_inner()
         .shows;
     assert_eq!(shows.len(), 1, "{shows:?}");
+}
+
+#[tokio::test]
+async fn an_encoder_comes_back_also_while_the_ledger_does_not_write() {
+    let booth = Booth::start().await;
+    let id: ChannelId = "radio".parse().unwrap();
+    let meta = || Meta {
+        actor: Actor::System,
+        request_id: None,
+        expected_revision: None,
+    };
+    let key = Sealed("sealed".into());
+    let create = Command::CreateChannel {
+        id: id.clone(),
+        settings: ChannelSettings::default(),
+        key: key.clone(),
+    };
+    let director = &booth.rooms.director;
+    for command in [create, Command::StartChannel { id: id.clone() }] {
+        director.command(meta(), command).await.unwrap();
+    }
+    let (done, appended) = tokio::sync::oneshot::channel();
+    let record = Record {
+        revision: booth.rooms.board.state().revision + 1,
+        at: booth.rooms.clock.now(),
+        actor: Actor::System,
+        answered: None,
+        events: Vec::new(),
+    };
+    Arc::clone(&booth.ledger).append(vec![record], |result| done.send(result.is_ok()).unwrap());
+    assert!(appended.await.unwrap());
+
+    let publish = |n, key: &Sealed| Command::Publish {
+        channel: id.clone(),
+        publisher: Publisher {
+            id: PublisherId(n),
+            protocol: PublishProtocol::Rtmp,
+            peer: Text::default(),
+            agent: Text::default(),
+            since: Timestamp(0),
+        },
+        key: key.clone(),
+    };
+    let on = || {
+        let state = booth.rooms.board.state();
+        state.channels[&id].publisher.as_ref().map(|p| p.id.0)
+    };
+    let accepted = director.command(meta(), publish(1, &key)).await.unwrap();
+    assert!(accepted.state.channels[&id].publisher.is_some());
+    assert_eq!(on(), Some(1));
+    // The rules are the same: one at a time, with the right key.
+    for (n, key) in [(2, &key), (1, &Sealed("another".into()))] {
+        let refused = director.command(meta(), publish(n, key)).await.unwrap_err();
+        assert!(matches!(refused, CommandError::Denied(_)), "{refused}");
+    }
+    let stop = Command::StopChannel { id: id.clone() };
+    let refused = director.command(meta(), stop).await.unwrap_err();
+    assert!(matches!(refused, CommandError::Ledger(_)), "{refused}");
+    assert_eq!(on(), Some(1), "it stays");
+    director
+        .fact(Fact::PublisherDown {
+            channel: id.clone(),
+            id: PublisherId(1),
+            reason: Text::default(),
+        })
+        .await;
+    director.command(meta(), publish(3, &key)).await.unwrap();
+    assert_eq!(on(), Some(3));
 }
 
 /// What each refusal of the core asks for, in a few words.
