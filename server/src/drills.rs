@@ -1,6 +1,7 @@
 //! Rehearsals that run: who waits for their reports, and which workers they need.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use booth_core::ChannelId;
@@ -18,11 +19,14 @@ pub struct DrillRoom {
     running: Arc<Mutex<BTreeMap<ChannelId, Running>>>,
     /// Wakes the reconciler, which starts and ends workers.
     changed: Arc<Notify>,
+    last: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 struct Running {
     reports: mpsc::Sender<DrillReport>,
+    /// Tells rehearsals of one channel apart.
+    serial: u64,
 }
 
 impl DrillRoom {
@@ -30,12 +34,17 @@ impl DrillRoom {
         Self {
             running: Arc::default(),
             changed,
+            last: Arc::default(),
         }
     }
 
-    /// Channels that are being rehearsed.
-    pub fn running(&self) -> Vec<ChannelId> {
-        self.with(|all| all.keys().cloned().collect())
+    /// Channels that are being rehearsed, each with a number of this very rehearsal.
+    pub fn running(&self) -> BTreeMap<ChannelId, u64> {
+        self.with(|all| {
+            let each = all.iter();
+            each.map(|(id, running)| (id.clone(), running.serial))
+                .collect()
+        })
     }
 
     /// What a rehearsal's worker says. The last report ends the rehearsal.
@@ -82,7 +91,8 @@ impl Drills for DrillRoom {
             let free = !all.contains_key(channel);
             if free {
                 let reports = reports.clone();
-                all.insert(channel.clone(), Running { reports });
+                let serial = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+                all.insert(channel.clone(), Running { reports, serial });
             }
             free
         });

@@ -1,5 +1,7 @@
 //! Orders to channels, and to their rehearsals.
 
+use std::collections::BTreeMap;
+
 use booth_core::{
     BackupStart, Channel, ChannelId, ChannelMode, Destination, DestinationState, Fact, Force,
     Prepared, PublishProtocol, SessionId, State, TOPIC_MAX, Text,
@@ -25,7 +27,12 @@ impl Reconciler {
             if !self.shelf.is_known() {
                 continue;
             }
-            let desired = self.channel(channel, &unit);
+            let told = link.desired.borrow().clone().and_then(|o| o.message);
+            let told = match &told {
+                Some(Message::Channel(order)) => Some(order),
+                _ => None,
+            };
+            let desired = self.channel(channel, &unit, told);
             let session = desired.whip.as_ref().map(|s| SessionId(s.session));
             self.parts
                 .hub
@@ -44,8 +51,18 @@ impl Reconciler {
         self.playing.retain(|id, _| on(id));
     }
 
-    pub(super) fn order_drills(&mut self, state: &State, drills: &[ChannelId]) {
-        for id in drills {
+    /// The worker of the rehearsal before ends by itself, or is about to: the next one has its own, at once.
+    pub(super) fn begin_drills(&mut self, drills: &BTreeMap<ChannelId, u64>) {
+        for (id, serial) in drills {
+            if self.drilling.get(id) != Some(serial) {
+                self.parts.supervisor.again(&UnitId::Drill(id.clone()));
+            }
+        }
+        self.drilling.clone_from(drills);
+    }
+
+    pub(super) fn order_drills(&mut self, state: &State, drills: &BTreeMap<ChannelId, u64>) {
+        for id in drills.keys() {
             let unit = UnitId::Drill(id.clone());
             let Some(channel) = state.channels.get(id) else {
                 let why = "the channel is gone".to_owned();
@@ -71,7 +88,12 @@ impl Reconciler {
         }
     }
 
-    fn channel(&mut self, channel: &Channel, unit: &UnitId) -> ChannelDesired {
+    fn channel(
+        &mut self,
+        channel: &Channel,
+        unit: &UnitId,
+        told: Option<&ChannelDesired>,
+    ) -> ChannelDesired {
         let mut settings = settings(channel);
         settings.bind = self.parts.config.channels.bind.to_string();
         let places = self.parts.supervisor.places();
@@ -110,7 +132,7 @@ impl Reconciler {
             destinations,
             publisher: publisher.map_or(0, |p| p.id.0),
             whip,
-            ..self.bare(channel, settings)
+            ..self.bare(channel, settings, told)
         }
     }
 
@@ -122,12 +144,17 @@ impl Reconciler {
         };
         ChannelDesired {
             force: worker::Force::Auto.into(),
-            ..self.bare(channel, settings)
+            ..self.bare(channel, settings, None)
         }
     }
 
-    fn bare(&self, channel: &Channel, settings: worker::ChannelSettings) -> ChannelDesired {
-        let loops = self.loops(channel);
+    fn bare(
+        &self,
+        channel: &Channel,
+        settings: worker::ChannelSettings,
+        told: Option<&ChannelDesired>,
+    ) -> ChannelDesired {
+        let loops = self.loops(channel, told);
         ChannelDesired {
             generation: 0,
             settings: Some(settings),
@@ -146,27 +173,23 @@ impl Reconciler {
         }
     }
 
-    /// The last loops that came out well: while others are made, these stay on air.
-    fn loops(&self, channel: &Channel) -> Loops {
+    /// The last loops that came out well: while others are made, these stay on air. Only those that are there (as the
+    /// shelf saw last) are named, so that the order changes once lost ones are made anew. What this very worker has been
+    /// told to play it has open, and goes on.
+    fn loops(&self, channel: &Channel, told: Option<&ChannelDesired>) -> Loops {
         let Some(key) = &channel.loops else {
             return self.slate_alone(channel);
         };
-        let has_backup = match &channel.prepared {
-            Some(Prepared::Ready {
-                key: ready,
-                duration_ms,
-                ..
-            }) if ready == key => *duration_ms > 0,
-            _ => self.shelf.has_backup(&channel.id, key),
+        let (id, shelf) = (&channel.id, &self.shelf);
+        let named = |there: bool, path: std::path::PathBuf| {
+            let path = text(&path);
+            let open = told.is_some_and(|t| t.backup_path == path || t.slate_path == path);
+            if there || open { path } else { String::new() }
         };
         Loops {
             key: key.clone(),
-            backup: if has_backup {
-                text(&self.shelf.backup_path(&channel.id, key))
-            } else {
-                String::new()
-            },
-            slate: text(&self.shelf.slate_path(&channel.id, key)),
+            backup: named(shelf.has_backup(id, key), shelf.backup_path(id, key)),
+            slate: named(shelf.has_slate(id, key), shelf.slate_path(id, key)),
         }
     }
 

@@ -57,6 +57,10 @@ pub(crate) struct Reconciler {
     callers: BTreeSet<CallerId>,
     shelf: Shelf,
     preparing: BTreeMap<booth_core::ChannelId, Preparing>,
+    /// Rehearsals that have been given their workers.
+    drilling: BTreeMap<booth_core::ChannelId, u64>,
+    /// Keys of the loops that came out well, by channel; `None` before the first look at the state.
+    made: Option<BTreeMap<booth_core::ChannelId, String>>,
     /// Generation of the order that first named these loops, by channel.
     playing: BTreeMap<booth_core::ChannelId, (String, u64)>,
 }
@@ -73,6 +77,8 @@ impl Reconciler {
             callers: BTreeSet::new(),
             shelf: Shelf::new(data.join("loops"), hls),
             preparing: BTreeMap::new(),
+            drilling: BTreeMap::new(),
+            made: None,
             playing: BTreeMap::new(),
         }
     }
@@ -110,6 +116,7 @@ impl Reconciler {
     }
 
     fn reconcile(&mut self, state: &State) {
+        self.promises(state);
         let mut wanted = BTreeSet::new();
         wanted.extend(state.slots.keys().cloned().map(UnitId::Slot));
         let running = state.channels.values().filter(|c| c.running);
@@ -118,7 +125,8 @@ impl Reconciler {
             wanted.insert(UnitId::Ingest);
         }
         let drills = self.parts.drills.running();
-        wanted.extend(drills.iter().cloned().map(UnitId::Drill));
+        self.begin_drills(&drills);
+        wanted.extend(drills.keys().cloned().map(UnitId::Drill));
         wanted.extend(self.preparations(state));
         self.retire(&wanted);
         self.parts.supervisor.want(wanted);

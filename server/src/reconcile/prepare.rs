@@ -1,6 +1,6 @@
 //! Orders to bring backups and slates to their channels' formats, one run for each channel and a few at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use booth_core::{Channel, ChannelId, ChannelMode, Fact, Prepared, State, TOPIC_MAX, Text};
 use booth_proto::worker::{PrepareDesired, to_worker::Message};
@@ -23,6 +23,30 @@ pub(super) struct Preparing {
 }
 
 impl Reconciler {
+    /// Loops that have come out well since the last time are there, although the shelf has not looked yet. Those of
+    /// before may have been lost while boothd was away.
+    pub(super) fn promises(&mut self, state: &State) {
+        let mut made = BTreeMap::new();
+        for channel in state.channels.values() {
+            let Some(Prepared::Ready {
+                key, duration_ms, ..
+            }) = &channel.prepared
+            else {
+                continue;
+            };
+            let id = &channel.id;
+            made.insert(id.clone(), key.clone());
+            let new = |known: &BTreeMap<_, _>| known.get(id) != Some(key);
+            if self.made.as_ref().is_some_and(new) {
+                self.shelf.promise(self.shelf.slate_path(id, key));
+                if *duration_ms > 0 {
+                    self.shelf.promise(self.shelf.backup_path(id, key));
+                }
+            }
+        }
+        self.made = Some(made);
+    }
+
     /// Which units are wanted now. Channels that are on air come first, then those that are at it.
     pub(super) fn preparations(&mut self, state: &State) -> Vec<UnitId> {
         let shelf = &self.shelf;
@@ -56,8 +80,8 @@ impl Reconciler {
                     given_up: false,
                 },
             );
-            if before.is_some() {
-                // Superseded: the worker ends where it stands, and another one begins.
+            if before.is_some() || self.parts.supervisor.failures(&unit).0 > 0 {
+                // Superseded, or asked for once more: the worker ends where it stands, and another one begins.
                 self.ordered.remove(&unit);
                 self.parts.supervisor.again(&unit);
             }

@@ -18,6 +18,10 @@ pub(super) struct Shelf {
     loops: PathBuf,
     hls: PathBuf,
     seen: Option<Seen>,
+    /// Said to be there since the last look began.
+    promised: BTreeSet<PathBuf>,
+    /// Those of them that the look at work will see.
+    sought: BTreeSet<PathBuf>,
     remove: Vec<PathBuf>,
     due: Instant,
     job: Option<JoinHandle<Seen>>,
@@ -56,6 +60,8 @@ impl Shelf {
             loops,
             hls,
             seen: None,
+            promised: BTreeSet::new(),
+            sought: BTreeSet::new(),
             remove: Vec::new(),
             due: Instant::now(),
             job: None,
@@ -83,10 +89,17 @@ impl Shelf {
         self.has(&self.slate_path(channel, key))
     }
 
+    /// Just made, as its worker says: there until a look that began later.
+    pub fn promise(&mut self, path: PathBuf) {
+        self.promised.insert(path);
+        self.due = Instant::now();
+    }
+
     fn has(&self, path: &Path) -> bool {
-        self.seen
-            .as_ref()
-            .is_some_and(|seen| seen.loops.contains_key(path))
+        let seen = self.seen.as_ref();
+        seen.is_some_and(|seen| seen.loops.contains_key(path))
+            || self.promised.contains(path)
+            || self.sought.contains(path)
     }
 
     /// What does not stay goes at the next look.
@@ -120,6 +133,7 @@ impl Shelf {
                 tokio::time::sleep_until(self.due).await;
                 let (loops, hls) = (self.loops.clone(), self.hls.clone());
                 let remove = std::mem::take(&mut self.remove);
+                self.sought = std::mem::take(&mut self.promised);
                 self.job.insert(tokio::task::spawn_blocking(move || {
                     look(&loops, &hls, &remove)
                 }))
@@ -127,7 +141,11 @@ impl Shelf {
         };
         let seen = job.await;
         self.job = None;
-        self.due = Instant::now() + EVERY;
+        self.sought.clear();
+        self.due = Instant::now();
+        if self.promised.is_empty() {
+            self.due += EVERY;
+        }
         if let Ok(seen) = seen {
             self.seen = Some(seen);
         }

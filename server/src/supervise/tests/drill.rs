@@ -4,7 +4,8 @@ use booth_core::{ChannelSettings, Command, FailoverPolicy};
 use booth_proto::worker::{DrillDesired, DrillReport, DrillStep, Force, from_worker, to_worker};
 
 use super::{FakeWorker, SOON, command, create, id, server};
-use crate::server::DrillError;
+use crate::drills::DrillRoom;
+use crate::server::{DrillError, Drills};
 use crate::start::Server;
 
 impl FakeWorker {
@@ -111,4 +112,21 @@ async fn a_rehearsal_that_nobody_waits_for_is_over_and_one_without_a_worker_fail
         "{report:?}"
     );
     server.stop().await;
+}
+
+#[tokio::test]
+async fn each_rehearsal_of_a_channel_has_another_number_and_the_one_before_is_forgotten() {
+    let room = DrillRoom::new(std::sync::Arc::default());
+    let first = room.start(&id("radio")).await.unwrap();
+    let before = room.running();
+    let done = DrillReport {
+        done: true,
+        ..DrillReport::default()
+    };
+    room.report(&id("radio"), done);
+    assert!(room.running().is_empty());
+    let second = room.start(&id("radio")).await.unwrap();
+    let now = room.running();
+    assert!(now.contains_key(&id("radio")) && now != before);
+    drop((first, second));
 }

@@ -152,6 +152,35 @@ async fn a_backup_is_prepared_shown_with_its_progress_and_played_until_another_o
 }
 
 #[tokio::test]
+async fn loops_that_are_lost_are_not_named_to_a_worker_until_they_are_made_again() {
+    let (server, dir) = server().await;
+    running(&server, "radio", with_backup("one")).await;
+    let mut worker = FakeWorker::attach(&dir, "prepare-radio").await;
+    let task = worker.task().await;
+    done(worker, &task).await;
+    let mut output = FakeWorker::attach(&dir, "channel-radio").await;
+    output.channel("loops", |d| !d.backup_path.is_empty()).await;
+    for path in [&task.backup_path, &task.slate_path] {
+        std::fs::remove_file(path).unwrap();
+    }
+    let mut worker = FakeWorker::attach(&dir, "prepare-radio").await;
+    let again = worker.task().await;
+    assert_eq!(again.key, task.key);
+    // One that comes now has nothing open.
+    drop(output);
+    let mut output = FakeWorker::attach(&dir, "channel-radio").await;
+    let order = output.channel("order", |_| true).await;
+    assert_eq!(
+        (order.backup_path.as_str(), order.slate_path.as_str()),
+        ("", "")
+    );
+    done(worker, &again).await;
+    let order = output.channel("loops", |d| !d.backup_path.is_empty()).await;
+    assert_eq!(order.slate_path, again.slate_path);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_prepared_is_said_once_and_tried_again_only_when_it_changes() {
     let (server, dir) = server().await;
     create(&server, "radio", with_backup("one")).await;
