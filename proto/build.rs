@@ -30,6 +30,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .extern_path(".google.protobuf.Timestamp", "::pbjson_types::Timestamp")
         .extern_path(".google.protobuf.Duration", "::pbjson_types::Duration")
         .bytes(".booth.worker.v1")
+        // Secrets pass through these: `opaque` in lib.rs prints their names alone.
+        .skip_debug([
+            ".booth.worker.v1.PublishAsk",
+            ".booth.worker.v1.DestinationSettings",
+            ".booth.worker.v1.ChannelSettings",
+            ".booth.worker.v1.SlotSettings",
+            ".booth.v1.CreateChannelResponse",
+            ".booth.v1.RotateChannelKeyResponse",
+            ".booth.v1.RevealDestinationKeyResponse",
+            ".booth.v1.GetChannelAddressResponse",
+            ".booth.v1.GetSlotAddressResponse",
+        ])
         .compile_fds(descriptors)?;
     pbjson_build::Builder::new()
         .register_descriptors(&encoded)?
