@@ -284,7 +284,7 @@ pub fn failover(rows: &mut Vec<Row>, mode: &str) {
     let nginx = Nginx::start(dir.path());
     let monitor = udp_ports(1);
     let air = format!("{}/air", nginx.url("out"));
-    let way = BoothWay::start(mode, &backup, &[air.clone()], monitor);
+    let way = BoothWay::start(mode, &backup, std::slice::from_ref(&air), monitor);
     let receiver = Receiver::pull(&nginx, "air", dir.path());
     let look = |blow| strike(&way, &receiver, &live, dir.path(), blow, SOON);
     let (killed, stalled) = (look(Blow::Killed), look(Blow::Stalled));
