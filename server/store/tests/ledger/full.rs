@@ -165,13 +165,19 @@ fn a_file_size_limit_is_a_full_disk_too() {
     }
     let dir = tempfile::tempdir().unwrap();
     // 64 KiB a file; without the signal, so that writing says "file too large".
-    let status = Command::new("sh")
+    // Its output is read by a pipe: a log file that this test writes to may be larger than the limit already.
+    let done = Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 128; exec \"$0\" full::a_file_size_limit_is_a_full_disk_too --exact --nocapture"])
         .arg(std::env::current_exe().unwrap())
         .env(LIMITED, dir.path())
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success());
+    assert!(
+        done.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 /// Runs where no file may be larger than 64 KiB.
