@@ -235,7 +235,7 @@ impl Nginx {
         std::fs::create_dir_all(home.join("logs")).unwrap();
         let conf = format!(
             "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\n\
-             daemon off;\nworker_processes 1;\npid {home}/nginx.pid;\nerror_log {home}/error.log warn;\n\
+             daemon off;\nmaster_process off;\npid {home}/nginx.pid;\nerror_log {home}/error.log warn;\n\
              events {{ worker_connections 64; }}\n\
              rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096;\n\
              application in {{ live on; }}\napplication out {{ live on; }} }} }}\n\
