@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
+use crate::backoff::Backoff;
 /// Largest frame either side takes.
 const FRAME_MAX: usize = 1 << 20;
 /// Between two dials: from the first, doubled up to the last.
@@ -69,11 +70,11 @@ pub fn codec() -> LengthDelimitedCodec {
 pub fn dial(socket: PathBuf) -> mpsc::Receiver<LinkEvent> {
     let (events, receiver) = mpsc::channel(INCOMING);
     tokio::spawn(async move {
-        let mut backoff = BACKOFF_FIRST;
+        let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_LAST);
         while !events.is_closed() {
             match UnixStream::connect(&socket).await {
                 Ok(stream) => {
-                    backoff = BACKOFF_FIRST;
+                    backoff.succeed();
                     converse(stream, &events).await;
                     if events.send(LinkEvent::Down).await.is_err() {
                         return;
@@ -81,8 +82,7 @@ pub fn dial(socket: PathBuf) -> mpsc::Receiver<LinkEvent> {
                 }
                 Err(error) => tracing::debug!(%error, "boothd is not there"),
             }
-            tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(BACKOFF_LAST);
+            tokio::time::sleep(backoff.pause()).await;
         }
     });
     receiver

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::gate::Queue;
 
+use crate::backoff::Backoff;
 /// Between two dials: from the first, doubled up to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_LAST: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ impl Held {
 /// Runs until the session has ended and all is handed over.
 pub async fn forward(publisher: u64, path: PathBuf, mut queue: Queue, end: Arc<OnceLock<String>>) {
     let mut held = Held::default();
-    let mut backoff = BACKOFF_FIRST;
+    let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_LAST);
     loop {
         let Some(mut stream) = dial(&path, &mut queue, &mut held, &mut backoff).await else {
             return;
@@ -85,7 +86,7 @@ pub async fn forward(publisher: u64, path: PathBuf, mut queue: Queue, end: Arc<O
             }
         }
         if begin.elapsed() >= HELD {
-            backoff = BACKOFF_FIRST;
+            backoff.succeed();
         }
     }
 }
@@ -95,13 +96,13 @@ async fn dial(
     path: &std::path::Path,
     queue: &mut Queue,
     held: &mut Held,
-    backoff: &mut Duration,
+    backoff: &mut Backoff,
 ) -> Option<UnixStream> {
     loop {
         if let Ok(stream) = UnixStream::connect(path).await {
             return Some(stream);
         }
-        let pause = sleep(*backoff);
+        let pause = sleep(backoff.pause());
         tokio::pin!(pause);
         loop {
             tokio::select! {
@@ -109,7 +110,6 @@ async fn dial(
                 event = queue.next() => held.note(&event?),
             }
         }
-        *backoff = (*backoff * 2).min(BACKOFF_LAST);
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use super::desk::Event;
 use super::door::Door;
 
+use crate::backoff::Backoff;
 /// Between two tries to bind a port: from the first, doubled up to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_LAST: Duration = Duration::from_secs(10);
@@ -132,7 +133,7 @@ async fn listen(
         before.task.abort();
         let _ = (&mut before.task).await;
     }
-    let mut backoff = BACKOFF_FIRST;
+    let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_LAST);
     let (tcp, tls) = loop {
         let (reason, text) = match open(&wanted).await {
             Ok(open) => break open,
@@ -140,8 +141,7 @@ async fn listen(
         };
         // The desk is gone when the process ends.
         let _ = events.send(Event::Problem { reason, text }).await;
-        sleep(backoff).await;
-        backoff = (backoff * 2).min(BACKOFF_LAST);
+        sleep(backoff.pause()).await;
     };
     tracing::info!(
         address = wanted.address,

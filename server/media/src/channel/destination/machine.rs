@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use booth_proto::worker::DestinationState;
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 
 /// Waits between tries.
 const FIRST_WAIT: Duration = Duration::from_secs(1);

@@ -1,7 +1,6 @@
 //! Where the programme goes: one task for each destination, with its own connection, queue and waits. Nothing that
 //! happens to one is felt by another or by the programme.
 
-mod backoff;
 mod machine;
 mod session;
 mod srt;
@@ -19,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::fanout::Queue;
-use backoff::chance;
+use crate::backoff::chance;
 use machine::{Failure, Machine};
 use session::Session;
 

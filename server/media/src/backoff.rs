@@ -33,6 +33,11 @@ impl Backoff {
         half + (step - half).mul_f64((chance >> 11) as f64 / (1_u64 << 53) as f64)
     }
 
+    /// [`Self::fail`] by the system's chance.
+    pub fn pause(&mut self) -> Duration {
+        self.fail(chance())
+    }
+
     /// It went well for long enough: the next failure waits for `first` again.
     pub fn succeed(&mut self) {
         self.failures = 0;
