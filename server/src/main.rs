@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         None => serve(cli.serve),
         Some(Unit::Worker(worker)) => {
             log("info", false);
-            ExitCode::from(booth_media::run_worker(booth_media::WorkerArgs {
+            booth_media::leave(booth_media::run_worker(booth_media::WorkerArgs {
                 unit: worker.unit,
                 socket: worker.socket,
                 lock: worker.lock,
@@ -97,7 +97,8 @@ fn main() -> ExitCode {
         }
         Some(Unit::CheckFiles(args)) => {
             log("warn", false);
-            check_files(&args)
+            // A decoder that hangs in a file does not turn the answer into a crash.
+            booth_media::leave(check_files(&args))
         }
         Some(Unit::Demo(args)) => {
             log("warn", false);
@@ -201,17 +202,17 @@ fn notify_systemd() {
     }
 }
 
-fn check_files(args: &CheckFiles) -> ExitCode {
+fn check_files(args: &CheckFiles) -> u8 {
     let answer = boothd::probe::answer(&args.files, args.format);
     match serde_json::to_string(&answer) {
         // On a line of its own, whatever libraries have printed before.
         Ok(json) => {
             println!("\n{json}");
-            ExitCode::SUCCESS
+            0
         }
         Err(error) => {
             eprintln!("boothd check-files: {error}");
-            ExitCode::FAILURE
+            1
         }
     }
 }

@@ -39,4 +39,4 @@ pub use error::MediaError;
 pub use lock::{UnitLock, holder};
 pub use prepare::{CheckError, CheckFormat, Checked, CheckedFile, prepare_check};
 pub use settings::{IdleSettings, OutputSettings, SettingsError, settings_digest};
-pub use worker::{WorkerArgs, exit, run_worker};
+pub use worker::{WorkerArgs, exit, leave, run_worker};

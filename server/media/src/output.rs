@@ -101,11 +101,18 @@ impl Output {
         }
     }
 
-    /// Ends it; packets in flight are lost.
+    /// Ends it; packets in flight are lost. Again does nothing.
     pub fn stop(&self) {
         if let Err(error) = self.pipeline.set_state(gst::State::Null) {
             tracing::warn!(%error, "the encoder did not stop cleanly");
         }
+    }
+}
+
+/// What else of the engine failed to start leaves an encoder that plays.
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

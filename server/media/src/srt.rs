@@ -105,7 +105,7 @@ impl Srt {
         })
     }
 
-    /// Closes the sockets on purpose, so that receivers notice at once.
+    /// Closes the sockets on purpose, so that receivers notice at once; again does nothing.
     pub fn stop(&self) {
         self.feed.clear(&self.source);
         if let Err(error) = self.pipeline.set_state(gst::State::Null) {
@@ -132,6 +132,14 @@ impl Srt {
             Err(_) => {}
         }
         sum
+    }
+}
+
+/// A sink that the worker's end finds just opened was never anybody's to stop: freed while it plays, it takes the process
+/// with it.
+impl Drop for Srt {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -57,5 +57,5 @@ fn worker_process() {
         lock: dir.join(format!("{unit}.lock")),
         orphan_timeout: Duration::from_millis(orphan_ms),
     });
-    std::process::exit(i32::from(code));
+    booth_media::leave(code);
 }

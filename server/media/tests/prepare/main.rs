@@ -38,5 +38,5 @@ fn worker_process() {
         lock: dir.join("prepare-radio.lock"),
         orphan_timeout: Duration::from_secs(60),
     });
-    std::process::exit(i32::from(code));
+    booth_media::leave(code);
 }

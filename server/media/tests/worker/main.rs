@@ -52,7 +52,7 @@ fn worker_process() {
         lock: dir.join("slot-1.lock"),
         orphan_timeout: Duration::from_millis(orphan_ms),
     });
-    std::process::exit(i32::from(code));
+    booth_media::leave(code);
 }
 
 #[test]
