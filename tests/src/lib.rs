@@ -103,10 +103,11 @@ pub struct Setup {
     pub first_slot_port: u16,
     pub rtc_first: u16,
     pub extra: Vec<String>,
+    pub env: Vec<(String, String)>,
 }
 
 impl Setup {
-    fn free(settings: &[&str]) -> Self {
+    fn free(settings: &[&str], env: &[(&str, &str)]) -> Self {
         let slots = udp_ports(4);
         let rtc = udp_ports(120);
         Self {
@@ -115,6 +116,10 @@ impl Setup {
             first_slot_port: slots,
             rtc_first: rtc,
             extra: settings.iter().map(|s| (*s).to_owned()).collect(),
+            env: env
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         }
     }
 }
@@ -140,8 +145,13 @@ impl Booth {
 
     /// With these settings beside the usual ones. Ports are chosen when it is this one's turn, not before.
     pub fn with(settings: &[&str]) -> Self {
+        Self::with_env(settings, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn with_env(settings: &[&str], env: &[(&str, &str)]) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let setup = Setup::free(settings);
+        let setup = Setup::free(settings, env);
         let dir = tempfile::Builder::new().prefix("booth").tempdir().unwrap();
         let mut booth = Self {
             setup,
@@ -191,6 +201,7 @@ impl Booth {
             command.arg("--set").arg(set);
         }
         command
+            .envs(s.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);

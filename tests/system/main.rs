@@ -11,6 +11,8 @@ mod air;
 mod channel;
 mod desk;
 mod faults;
+mod inputs;
+mod radio;
 
 use std::time::Duration;
 
