@@ -261,5 +261,6 @@ fn changed(ctx: &Ctx, args: &SlotSettingsArgs) -> Outcome<SlotSettings> {
             EncoderArg::Openh264 => VideoEncoder::Openh264 as i32,
         }),
         preset: args.preset.clone(),
+        vmix: None,
     })
 }

@@ -38,6 +38,9 @@ pub fn slot(slot: &Slot, state: &State) -> v1::Slot {
         online: slot.worker == WorkerState::Up,
         create_time: Some(time(slot.created_at)),
         revision: slot.revision,
+        // Observed outside the state: put in by who knows.
+        tally: v1::slot::Tally::Unspecified.into(),
+        vmix: None,
     }
 }
 
@@ -63,6 +66,7 @@ fn settings(settings: &SlotSettings) -> v1::SlotSettings {
         audio_bitrate_kbps: Some(settings.audio_bitrate_kbps),
         encoder: Some(encoder(video.encoder).into()),
         preset: Some(video.preset.clone()),
+        vmix: None,
     }
 }
 
