@@ -23,3 +23,4 @@ pub mod server;
 pub mod sockets;
 pub mod start;
 pub mod supervise;
+pub mod vmix;

@@ -15,6 +15,7 @@ use crate::meters::Meters;
 use crate::probe::Probe;
 use crate::relay::Hub;
 use crate::secrets::Keyring;
+use crate::vmix::Tallies;
 
 /// What every room may use; cloned freely.
 #[derive(Debug, Clone)]
@@ -29,6 +30,7 @@ pub struct Rooms {
     pub system: Arc<dyn SystemView>,
     pub probe: Arc<dyn Probe>,
     pub drills: Arc<dyn Drills>,
+    pub tallies: Tallies,
 }
 
 /// Rehearsals of channels on shadow outputs, by workers of their own.

@@ -24,6 +24,7 @@ mod slot;
 pub mod status;
 mod streams;
 mod system;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod watch;
