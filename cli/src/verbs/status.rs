@@ -153,6 +153,7 @@ fn on_air(slots: &[Slot], callers: &[Caller]) -> Table {
         vec![
             Cell::new(last_part(&slot.name)),
             rows::on_air_of(slot),
+            rows::tally_of(slot),
             Cell::new(last_part(shown)),
             Cell::new(
                 caller
@@ -163,7 +164,7 @@ fn on_air(slots: &[Slot], callers: &[Caller]) -> Table {
         ]
     };
     Table {
-        headings: vec!["SLOT", "SHOWING", "CALLER", "NAME", "OUTPUT"],
+        headings: vec!["SLOT", "SHOWING", "TALLY", "CALLER", "NAME", "OUTPUT"],
         rows: slots.iter().map(row).collect(),
     }
 }
