@@ -13,6 +13,7 @@ mod desk;
 mod faults;
 mod inputs;
 mod radio;
+mod vmix;
 
 use std::time::Duration;
 
