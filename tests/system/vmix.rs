@@ -50,12 +50,15 @@ impl Watch {
         let (to, messages) = mpsc::channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let message = serde_json::from_str(&line).unwrap();
+                let message: Value = serde_json::from_str(&line).unwrap();
                 if to.send((Instant::now(), message)).is_err() {
                     return;
                 }
             }
         });
+        // With the snapshot it has begun.
+        let first = messages.recv_timeout(SOON).unwrap().1;
+        assert!(first["snapshot"].is_object(), "{first}");
         Self { process, messages }
     }
 

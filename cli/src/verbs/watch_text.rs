@@ -335,6 +335,36 @@ mod tests {
     }
 
     #[test]
+    fn a_change_without_events_tells_the_tally_of_its_slots() {
+        use booth_proto::v1::{Resource, VmixStatus, resource, slot, vmix_status};
+        let slot = Slot {
+            name: "slots/1".into(),
+            tally: slot::Tally::Program.into(),
+            vmix: Some(VmixStatus {
+                state: vmix_status::State::Connected.into(),
+                last_error: String::new(),
+            }),
+            ..Slot::default()
+        };
+        let message = WatchResponse {
+            revision: 41,
+            message: Some(Message::Change(Change {
+                resources: vec![Resource {
+                    resource: Some(resource::Resource::Slot(slot)),
+                }],
+                ..Change::default()
+            })),
+        };
+        let lines = lines(&plain(), &message);
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].ends_with("vmix        slot 1 tally PROGRAM"),
+            "{lines:?}"
+        );
+        assert_eq!(names(&message), ["slots/1"]);
+    }
+
+    #[test]
     fn a_snapshot_starts_with_a_header_that_names_the_revision() {
         let message = WatchResponse {
             revision: 41,
