@@ -43,21 +43,26 @@ enum Trouble {
 /// Ends when the plan is empty and titles are left clean, as far as vMix is there; or when the room is gone.
 pub async fn run(address: String, mut plans: watch::Receiver<Plan>, tallies: Tallies) {
     let mut backoff = Backoff::new(WAIT_FIRST, WAIT_LAST);
+    // One that comes and goes must not fill the log: the same loss is not logged again and again, nor what is between.
     let mut logged: Option<(String, Instant)> = None;
+    let mut announce = true;
     loop {
         let mut up = None;
-        let trouble = match talk(&address, &mut plans, &tallies, &mut up).await {
+        let trouble = match talk(&address, &mut plans, &tallies, &mut up, announce).await {
             Ok(()) => return,
             Err(trouble) => trouble,
         };
         let (error, now) = (trouble.to_string(), Instant::now());
-        if up.is_some_and(|since| now >= since + GOOD) {
+        let good = up.is_some_and(|since| now >= since + GOOD);
+        if good {
             backoff.succeed();
         }
         let told_lately = |(last, at): &(String, Instant)| *last == error && now < *at + LOG_AGAIN;
-        if up.is_some() || !logged.as_ref().is_some_and(told_lately) {
+        announce &= up.is_none();
+        if good || !logged.as_ref().is_some_and(told_lately) {
             warn!(%address, %error, "vMix is lost; tried again until it is there");
             logged = Some((error.clone(), now));
+            announce = true;
         }
         let wait = sleep(backoff.pause());
         tokio::pin!(wait);
@@ -95,6 +100,7 @@ async fn talk(
     plans: &mut watch::Receiver<Plan>,
     tallies: &Tallies,
     up: &mut Option<Instant>,
+    announce: bool,
 ) -> Result<(), Trouble> {
     let connecting = timeout(CONNECT, TcpStream::connect(address)).await;
     let mut stream = connecting
@@ -124,7 +130,9 @@ async fn talk(
             let told = session.told();
             if up.is_none() && told.values().any(|told| told.connected) {
                 *up = Some(now);
-                info!(%address, "vMix is connected");
+                if announce {
+                    info!(%address, "vMix is connected");
+                }
             }
             if tallies.tell(address, &told) {
                 told_at = now;
