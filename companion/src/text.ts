@@ -1,6 +1,6 @@
 // Strings of strangers on buttons. The server scrubs names; here is what Companion itself would read in them.
 
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029]/gu;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}]/gu;
 /** Emoji and several scripts are joined by these. */
 const JOINERS = /[\u200c\u200d]/u;
 const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
@@ -15,7 +15,7 @@ export function plain(raw: string, max = 64): string {
     .replace(/[\s\u0085]+/gu, ' ')
     .replace(UNSEEN, (c) => (JOINERS.test(c) ? c : ''))
     .replaceAll('\\', '/')
-    .replace(/\$+(?=\()/gu, '');
+    .replace(/\$+(?=\(|$)/gu, '');
   let out = '';
   let count = 0;
   for (const { segment } of GRAPHEMES.segment(seen.trim())) {
