@@ -9,7 +9,7 @@ import type {
   StringKeys,
 } from '@companion-module/base';
 
-import { Caller_State } from '../gen/booth/v1/caller_pb';
+import { type Caller, Caller_State } from '../gen/booth/v1/caller_pb';
 import { type Channel, Channel_Showing } from '../gen/booth/v1/channel_pb';
 import { type Destination, Destination_State } from '../gen/booth/v1/destination_pb';
 import { type Slot, Slot_Showing } from '../gen/booth/v1/slot_pb';
@@ -18,7 +18,7 @@ import { channelField, type Choices, destinationField, slotField } from './actio
 import { resolve, whoFields } from './callers';
 import * as look from './look';
 import type { Meters } from './meters';
-import { down, type Mirror, pending } from './mirror';
+import { down, type Mirror, onAir, pending } from './mirror';
 import type { Picture } from './picture';
 import { counts } from './queue';
 import type { Feedbacks } from './types';
@@ -196,10 +196,16 @@ export function feedbacks(stage: Stage, choices: Choices): CompanionFeedbackDefi
       options: [...whoFields(choices.slots, 'slot'), FIT],
       callback: ({ id, options, image }) => {
         const of = resolve(stage.mirror, stage.show, options);
-        const picture = stage.picture(id, of && { kind: 'caller', name: of.name });
+        const picture = stage.picture(id, of && pictured(stage.mirror, of));
         return image && picture ? picture.on(image.width, image.height, options.fit) : {};
       },
       unsubscribe: ({ id }) => stage.forget(id),
     },
   };
+}
+
+/** Where a caller is to be seen: on the output of the slot they are on, else by themselves, when armed. */
+function pictured(mirror: Mirror, caller: Caller): { kind: 'slot' | 'caller'; name: string } {
+  const slot = mirror.slots.find((on) => onAir(on) === caller.name);
+  return slot ? { kind: 'slot', name: slot.name } : { kind: 'caller', name: caller.name };
 }
