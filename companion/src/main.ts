@@ -250,13 +250,22 @@ export default class Booth extends InstanceBase<Types> implements Desk, Stage {
       await run();
       if (session === this.#session) this.#shown.set({ last_error: '', last_error_reason: '' });
     } catch (error) {
-      const refused = refusal(error);
+      const refused = this.#named(refusal(error));
       this.log('warn', `${plain(what, 80)}: refused, ${refused.message} (${refused.reason})`);
       if (session !== this.#session) return;
       this.#shown.set({ last_error: refused.message, last_error_reason: refused.reason });
       this.refusedAt = performance.now();
       this.checkFeedbacks('refused');
     }
+  }
+
+  /** The server names callers by id; on a button the name says more. */
+  #named(refused: Refusal): Refusal {
+    const text = refused.message.replace(/\bcaller ([a-z0-9]{4,32})\b/g, (whole, id: string) => {
+      const known = this.mirror.find(this.show, id);
+      return known ? this.mirror.nameOf(known.name) : whole;
+    });
+    return new Refusal(refused.reason, text, refused.code);
   }
 
   #caughtUp(revision: bigint): Promise<void> {

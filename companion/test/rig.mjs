@@ -202,18 +202,19 @@ export class Network {
   #server;
   #sockets = new Set();
   url = '';
-  connections = 0;
+  /** Methods, in the order in which they were asked for. */
+  requests = [];
 
   static async to(url) {
     const network = new Network();
     const { port } = new URL(url);
     network.#server = createServer((client) => {
-      network.connections++;
       const server = connect(Number(port), '127.0.0.1');
       network.#sockets.add(client).add(server);
       let method = '';
       client.on('data', (piece) => {
-        method = /^POST (\S+)/.exec(piece.toString('latin1'))?.[1] ?? method;
+        const asked = /^POST (\S+)/.exec(piece.toString('latin1'))?.[1];
+        if (asked) network.requests.push((method = asked));
         server.write(piece);
       });
       server.on('data', (piece) => {
