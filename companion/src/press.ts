@@ -102,7 +102,7 @@ export class Deadline {
         return await this.#once(revision, send);
       } catch (error) {
         const refused = refusal(error);
-        if (refused.code !== Code.Aborted || look === LOOKS) throw refused;
+        if (refused.reason !== 'REVISION_MISMATCH' || look === LOOKS) throw refused;
         const now = await guard.read(this.#call());
         if (!now) throw refused;
         const different = guard.differs(now);

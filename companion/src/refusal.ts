@@ -19,11 +19,20 @@ export class Refusal extends Error {
 /** Whatever was thrown, as a refusal. */
 export function refusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
+  if (broken(error)) return new Refusal('CONNECTION_BROKEN', 'the connection to the server broke off', Code.Unavailable);
   const failed = ConnectError.from(error);
   const reason = reasonOf(failed) ?? Code[failed.code].replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
   const text = plain(failed.rawMessage, 200);
   if (reason === 'DEADLINE_EXCEEDED') return new Refusal(reason, 'no answer from the server in time', failed.code);
   return new Refusal(reason, text || reason, failed.code);
+}
+
+/** Whether the connection ended under a call; the transport gives such errors different codes, ABORTED among them. */
+function broken(error: unknown): boolean {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 8; cause = cause.cause, depth++) {
+    if ('code' in cause && ['ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED'].includes(String(cause.code))) return true;
+  }
+  return false;
 }
 
 /** `ErrorInfo.reason` among the details. */
@@ -54,6 +63,6 @@ function firstString(message: Uint8Array): string | undefined {
 
 /** Whether the same request may be sent again: it may or may not have arrived. */
 export function mayRepeat(refused: Refusal): boolean {
-  if (refused.reason === 'SERVER_BUSY') return true;
-  return refused.code === Code.DeadlineExceeded || (refused.code === Code.Unavailable && refused.reason === 'UNAVAILABLE');
+  const transport = ['UNAVAILABLE', 'CONNECTION_BROKEN', 'SERVER_BUSY'].includes(refused.reason);
+  return transport || refused.code === Code.DeadlineExceeded;
 }
