@@ -101,6 +101,8 @@ test('take, tally, mute, picture, release: facts of the output, told back', asyn
   await host.place('tile', 'slot_tile', { slot: '1' }, { width: 72, height: 58 });
   await host.place('face', 'caller_tile', { who: 'slot', on_slot: '1', fit: 'fill' }, { width: 72, height: 72 });
   await host.place('bad', 'caller_bad', { who: 'slot', on_slot: '1', below: 1 });
+  // Every score is below 6: true as soon as there is a reading.
+  await host.place('scored', 'caller_bad', { who: 'slot', on_slot: '1', below: 6 });
   await host.shows('armed', true);
   await host.has('slot_1_next', 'caller 1');
   assert.equal(host.shown.on_air, false);
@@ -127,6 +129,14 @@ test('take, tally, mute, picture, release: facts of the output, told back', asyn
   const face = await until(() => colours(host.shown.face) > 8 && host.shown.face, 'the caller’s picture');
   assert.equal(Buffer.from(face.imageBuffer, 'base64').length, 72 * 72 * 3);
   await until(() => host.shown.face.imageBuffer !== face.imageBuffer, 'another picture', 6_000);
+
+  await host.shows('scored', true);
+  demo.pause();
+  await host.shows('frozen', true);
+  assert.equal(host.shown.on_air, true);
+  demo.resume();
+  await host.shows('frozen', false);
+  await host.shows('on_air', true);
 
   await host.place('muted', 'caller_muted', { who: 'slot', on_slot: '1' });
   await host.press('mute', { who: 'slot', on_slot: '1', mode: 'toggle' });
@@ -280,6 +290,9 @@ test('names of strangers do no harm', async () => {
   });
   assert.equal(answer.status, 201);
   await host.has('queue_length', 3);
+  // Nothing comes from them: that is a bad connection, too.
+  await host.place('absent', 'caller_bad', { who: 'position', position: 3, below: 1 });
+  await host.shows('absent', true);
   const shown = host.values.queue_3_caller;
   assert.match(shown, /^A.*B/);
   const segments = [...new Intl.Segmenter().segment(shown)].length;

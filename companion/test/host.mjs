@@ -116,5 +116,6 @@ process.on('message', async ({ call, verb, args }) => {
     tell({ call, failed: String(error?.stack ?? error) });
   }
 });
-process.on('disconnect', () => process.exit(0));
+// A module that was destroyed leaves nothing behind that keeps its process: the loop ends by itself, or this tells.
+process.on('disconnect', () => setTimeout(() => process.exit(3), 3_000).unref());
 tell({ ready: true });

@@ -130,11 +130,12 @@ export class Host {
   }
 
   async end() {
+    if (this.#child.exitCode !== null) return;
     const gone = new Promise((done) => this.#child.once('exit', done));
-    await this.call('destroy').catch(() => {});
+    await this.call('destroy');
     this.#child.disconnect();
-    // A module that leaves a timer or a socket behind would keep its process; the host's own exit is not asked for here.
-    await gone;
+    const code = await gone;
+    if (code !== 0) throw new Error(`the host ended with ${code}: the module left something behind`);
   }
 }
 
@@ -146,6 +147,15 @@ export class Demo {
     const args = ['demo', '--url', server.http, '--callers', String(count), '--width', '160', '--height', '90', '--fps', '15', '--loop-seconds', '2', '--video-kbps', '150', '--bind', '127.0.0.1', ...more];
     this.#child = spawn(join(BIN, 'boothd'), args, { stdio: 'ignore', env: { ...process.env, BOOTH_INVITE: invite } });
     open.add(this.#child);
+  }
+
+  /** Their network is gone, or here again. */
+  pause() {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume() {
+    this.#child.kill('SIGCONT');
   }
 
   async stop() {
