@@ -30,12 +30,15 @@ export class Mirror {
   #coming: Resources | undefined;
   /** Who changed a slot last. */
   readonly #actors = new Map<string, string>();
+  /** By show; made when asked for, since a queue may be long and is asked for by many buttons. */
+  readonly #queues = new Map<string, Caller[]>();
   /** Where a broken stream may be taken up again; 0 for a new snapshot. */
   revision = 0n;
 
   /** Takes in one message; true when what can be seen has changed. */
   apply(message: WatchResponse): boolean {
     const { message: is } = message;
+    this.#queues.clear();
     if (is.case === 'snapshot') {
       this.#coming ??= new Resources();
       this.#coming.add(is.value);
@@ -116,8 +119,12 @@ export class Mirror {
 
   /** Everybody in a show's queue, in its order. */
   queue(show: string): Caller[] {
+    const known = this.#queues.get(show);
+    if (known) return known;
     const names = this.#now.shows.get(`shows/${show}`)?.queue ?? [];
-    return names.map((name) => this.#now.callers.get(name)).filter((caller) => caller !== undefined);
+    const queue = names.map((name) => this.#now.callers.get(name)).filter((caller) => caller !== undefined);
+    this.#queues.set(show, queue);
+    return queue;
   }
 
   /** Whom the server would take next: first in the queue who is READY and whose media arrives. */

@@ -9,12 +9,21 @@ export interface Counts {
   line: number;
 }
 
+/** A queue is counted once, however many buttons ask. */
+const counted = new WeakMap<Caller[], Counts>();
+
 export function counts(queue: Caller[]): Counts {
-  const of = (...states: Caller_State[]) => queue.filter((caller) => states.includes(caller.state)).length;
-  return {
-    waiting: of(Caller_State.WAITING, Caller_State.SCREENING),
-    ready: of(Caller_State.READY),
-    held: of(Caller_State.HELD),
-    line: queue.length,
-  };
+  let known = counted.get(queue);
+  if (!known) counted.set(queue, (known = count(queue)));
+  return known;
+}
+
+function count(queue: Caller[]): Counts {
+  const all = { waiting: 0, ready: 0, held: 0, line: queue.length };
+  for (const { state } of queue) {
+    if (state === Caller_State.WAITING || state === Caller_State.SCREENING) all.waiting++;
+    else if (state === Caller_State.READY) all.ready++;
+    else if (state === Caller_State.HELD) all.held++;
+  }
+  return all;
 }
