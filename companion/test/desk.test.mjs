@@ -168,6 +168,12 @@ test('a certain caller is armed and taken; the rest of the slot’s verbs', asyn
   await host.press('arm', { slot: '2', who: 'next' });
   await until(async () => !(await slot('2')).armedCaller, 'arming by itself again');
   assert.equal(host.values.last_error, '');
+
+  // The other way round: what the command line does is on the buttons.
+  await host.place('other', 'slot_on_air', { slot: '1' });
+  await server.booth('slot', 'take', '1', 'caller 1');
+  await host.shows('other', true);
+  await host.has('slot_1_caller', 'caller 1');
 });
 
 test('refusals of the server are shown with their reason, and go with the next press that works', async () => {
