@@ -12,8 +12,11 @@ import { Code } from '@connectrpc/connect';
 import { wait } from './backoff';
 import { mayRepeat, Refusal, refusal } from './refusal';
 
-/** Later than this after the press, nothing of it is sent any more: an answer that is late must not surprise on air. */
-const PRESS_MS = 4_000;
+/**
+ * Later than this after the press, nothing of it is sent any more: what is late must not surprise on air. Companion itself
+ * waits 5 s for an action, the moment of catching up included.
+ */
+const PRESS_MS = 3_500;
 const ATTEMPT_MS = 1_500;
 const REPEAT_PAUSE_MS = 150;
 /** Of one press, when the resource keeps changing. */
