@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
+use http_body_util::{BodyExt as _, Limited};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -22,6 +23,10 @@ use crate::probe::CHECK_WITHIN;
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Where media files are looked into before the answer.
 const FILES_WITHIN: Duration = CHECK_WITHIN.saturating_add(ANSWER_WITHIN);
+
+/// The rest of a refused request: what clients write in one go, and no gift to strangers.
+const REST_BYTES: usize = 64 * 1024;
+const REST_WITHIN: Duration = Duration::from_secs(1);
 
 fn answer_within(path: &str) -> Duration {
     match path {
@@ -77,7 +82,10 @@ where
             Ok(None) => {}
             Err(status) => {
                 debug!(path = request.uri().path(), code = ?status.code(), "not admitted");
-                return Box::pin(std::future::ready(Ok(status.into_http())));
+                return Box::pin(async move {
+                    read_out(request.into_body()).await;
+                    Ok(status.into_http())
+                });
             }
         }
         // The one that was polled ready answers; its clone waits for the next request.
@@ -93,6 +101,13 @@ where
             }
         })
     }
+}
+
+/// Reads what is still coming of a refused request. An answer that overtakes its HTTP/1 request ends the connection, and
+/// the client, still writing, is told of a broken pipe instead of the refusal.
+async fn read_out(body: Body) {
+    let rest = Limited::new(body, REST_BYTES).collect();
+    let _ = tokio::time::timeout(REST_WITHIN, rest).await;
 }
 
 /// Gives the transport's own errors a reason, and the code that says whose fault they are.
