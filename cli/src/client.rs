@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use crate::args::Global;
 use crate::errors::{Failure, Outcome, root_cause};
 use crate::hints::{self, Subject};
-use crate::token;
+use crate::token::{self, Token};
 
 /// A list of every caller with notes and messages passes tonic's default of 4 MiB.
 pub const LARGEST_ANSWER: usize = 64 << 20;
@@ -49,8 +49,11 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(global: &Global) -> Outcome<Self> {
-        let server = server_url(&global.server)?;
-        let token = token::discover(global)?;
+        Self::with_token(global, &global.server, &token::discover(global)?).await
+    }
+
+    pub async fn with_token(global: &Global, server: &str, token: &Token) -> Outcome<Self> {
+        let server = server_url(server)?;
         let mut value = AsciiMetadataValue::try_from(token.as_str()).map_err(|_| {
             Failure::not_allowed("the token has characters that cannot be sent")
                 .reason("TOKEN_MALFORMED")
@@ -177,7 +180,7 @@ async fn dial(endpoint: &Endpoint, server: &str) -> Outcome<Channel> {
 }
 
 /// `host:port` is enough. TLS is not spoken here: say so instead of failing in a handshake.
-fn server_url(text: &str) -> Outcome<String> {
+pub fn server_url(text: &str) -> Outcome<String> {
     match text.split_once("://") {
         None if !text.is_empty() => Ok(format!("http://{text}")),
         Some(("http", host)) if !host.is_empty() => Ok(text.to_owned()),
