@@ -50,15 +50,28 @@ pub struct Global {
         long,
         global = true,
         env = "BOOTH_SERVER",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:7400",
         value_name = "URL"
     )]
     pub server: String,
     /// File with the bearer token (else BOOTH_TOKEN, the context's, or admin.token of a server on this machine).
-    #[arg(long, global = true, env = "BOOTH_TOKEN_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "BOOTH_TOKEN_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub token_file: Option<PathBuf>,
     /// Talk to this server of `booth context list` instead of the one in use.
-    #[arg(long, global = true, env = "BOOTH_CONTEXT", value_name = "CONTEXT")]
+    #[arg(
+        long,
+        global = true,
+        env = "BOOTH_CONTEXT",
+        hide_env_values = true,
+        value_name = "CONTEXT"
+    )]
     pub context: Option<String>,
     /// How to print the answer.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]

@@ -15,6 +15,7 @@ mod help;
 mod output;
 mod pages;
 mod pictures;
+mod pinned;
 mod retry;
 mod rpcs;
 mod rpcs_channel;
