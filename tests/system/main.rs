@@ -11,6 +11,7 @@ mod air;
 mod channel;
 mod desk;
 mod faults;
+mod scripting;
 
 use std::time::Duration;
 
