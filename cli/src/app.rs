@@ -77,7 +77,12 @@ pub fn main() -> i32 {
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime.block_on(until_signalled(cli, given)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(until_signalled(cli, given));
+            // Dropped it would wait for a read of the terminal that nobody ends.
+            runtime.shutdown_background();
+            ended
+        }
         Err(error) => Ended::Done(Err(Failure::error(format!("cannot start: {error}")))),
     };
     match outcome {

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use booth_proto::v1::GetStatusRequest;
+use booth_proto::v1::system_service_client::SystemServiceClient;
 use tokio::time::{Instant, timeout_at};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
@@ -13,6 +15,7 @@ use tonic::{Request, Response, Status};
 use crate::args::Global;
 use crate::errors::{Failure, Outcome, root_cause};
 use crate::hints::{self, Subject};
+use crate::render::text::scrub;
 use crate::token::{self, Token};
 
 /// A list of every caller with notes and messages passes tonic's default of 4 MiB.
@@ -98,7 +101,7 @@ impl Client {
                 call_with(&call, query.clone()),
             )
             .await;
-        match first {
+        let done = match first {
             Err(broken) if broken.lost => {
                 let Some(channel) = self.redial(deadline).await else {
                     return Err(broken);
@@ -107,7 +110,30 @@ impl Client {
                     .await
             }
             done => done,
+        };
+        match done {
+            Err(unknown) if unknown.code == "UNIMPLEMENTED" => Err(self.versions(unknown).await),
+            done => done,
         }
+    }
+
+    /// Says which versions do not know the same, when they differ.
+    pub async fn versions(&self, unknown: Failure) -> Failure {
+        let mut service = SystemServiceClient::new(self.streams());
+        let asked = service.get_status(GetStatusRequest {});
+        let Ok(Ok(status)) = timeout_at(self.deadline(), asked).await else {
+            return unknown;
+        };
+        let theirs = scrub(&status.into_inner().version);
+        let ours = env!("CARGO_PKG_VERSION");
+        if theirs.is_empty() || theirs == ours {
+            return unknown;
+        }
+        let message = format!(
+            "{}; the server is {theirs}, this command line is {ours}",
+            unknown.message
+        );
+        unknown.saying(message)
     }
 
     async fn attempt<R, Fut>(

@@ -160,6 +160,9 @@ impl Failure {
             ..self
         }
     }
+    pub fn saying(self, message: String) -> Self {
+        Self { message, ..self }
+    }
     pub fn next(self, next: impl Into<String>) -> Self {
         Self {
             next: Some(next.into()),

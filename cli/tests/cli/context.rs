@@ -243,3 +243,65 @@ async fn a_broken_file_is_told_where_and_is_in_nobody_s_way_who_does_not_need_it
         .env("BOOTH_TOKEN", "t");
     finish(command).await.exits(0);
 }
+
+/// A person at a terminal: python's pty stands in for the keyboard and the eyes.
+async fn at_a_terminal(fake: &Fake, home: &Path, typed: &str) -> Done {
+    const TYPIST: &str = r#"
+import os, pty, select, sys, termios
+typed = sys.argv[1].encode().decode('unicode_escape').encode()
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+seen = b''
+def read():
+    global seen
+    if not select.select([fd], [], [], 30)[0]:
+        sys.exit('nothing comes: %r' % seen)
+    try:
+        part = os.read(fd, 4096)
+    except OSError:
+        part = b''
+    seen += part
+    return part
+while b'not shown): ' not in seen and read():
+    pass
+shown = bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+os.write(fd, typed)
+while read():
+    pass
+after = bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+_, status = os.waitpid(pid, 0)
+sys.stdout.buffer.write(seen)
+print('\necho while typing: %s, after: %s' % (shown, after))
+sys.exit(os.waitstatus_to_exitcode(status))
+"#;
+    let server = format!("http://{}", fake.address);
+    let own = env!("CARGO_BIN_EXE_booth");
+    let args = ["-c", TYPIST, typed, own, "login", "--server", &server];
+    let mut command = crate::run::command(Path::new("/usr/bin/env"), &["python3"]);
+    command
+        .args(args)
+        .env("XDG_CONFIG_HOME", home)
+        .env("TERM", "xterm");
+    finish(command).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_typed_is_not_seen_and_an_interrupt_leaves_the_terminal_as_it_was() {
+    let fake = Fake::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let who = json!({ "operator": { "name": "operators/anna", "role": "ROLE_OPERATOR" } });
+    fake.always("who_am_i", Reply::Json(who));
+    let done = at_a_terminal(&fake, home.path(), &format!("{TOKEN}\\n"))
+        .await
+        .exits(0);
+    assert!(done.stdout.contains("signed in at"), "{done:?}");
+    assert!(!done.stdout.contains(TOKEN), "{done:?}");
+    assert!(
+        done.stdout
+            .contains("echo while typing: False, after: True"),
+        "{done:?}"
+    );
+    let done = at_a_terminal(&fake, home.path(), "\\x03").await.exits(130);
+    assert!(done.stdout.contains("after: True"), "{done:?}");
+}
