@@ -161,6 +161,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "  booth show update main --max-callers 50 --grace 2m\n  booth show update main --open false",
     ),
     ("show start", "  booth show start late"),
+    ("show retry", "  booth show retry late"),
     ("show stop", "  booth show stop late"),
     ("show delete", "  booth show delete late --yes"),
     ("operator list", "  booth operator list"),

@@ -235,3 +235,24 @@ async fn a_command_that_an_older_server_does_not_have_says_which_versions_meet()
     // The rest goes on working.
     fake.booth(&["slot", "list"]).await.exits(0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_show_that_failed_is_tried_again_and_only_as_it_was_seen() {
+    let fake = Fake::start().await;
+    let show = |state: &str| {
+        Reply::Json(json!({ "show": { "name": "shows/late", "state": state, "revision": "7" } }))
+    };
+    fake.once("get_show", show("STATE_LIVE"));
+    fake.booth(&["show", "retry", "late"])
+        .await
+        .exits(5)
+        .says("it is LIVE, and has not failed (SHOW_WRONG_STATE)");
+    assert!(fake.calls_of("start_show").is_empty());
+    fake.once("get_show", show("STATE_ERROR"));
+    fake.booth(&["show", "retry", "late"]).await.exits(0);
+    let sent = fake.calls_of("start_show").pop().unwrap().request;
+    assert_eq!(
+        (&sent["name"], &sent["expectedRevision"]),
+        (&json!("shows/late"), &json!("7"))
+    );
+}

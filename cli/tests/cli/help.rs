@@ -68,7 +68,9 @@ async fn every_noun_has_its_verbs() {
         ),
         (
             "show",
-            &["list", "create", "get", "update", "start", "stop", "delete"],
+            &[
+                "list", "create", "get", "update", "start", "retry", "stop", "delete",
+            ],
         ),
         (
             "channel",

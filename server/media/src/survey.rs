@@ -116,7 +116,7 @@ fn clock_kept() -> Option<bool> {
         let mut timex: libc::timex = std::mem::zeroed();
         (libc::adjtimex(&mut timex), timex)
     };
-    (answer >= 0).then(|| answer != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0)
+    (answer >= 0).then_some(answer != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0)
 }
 
 #[cfg(test)]

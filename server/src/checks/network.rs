@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use booth_core::{SlotOutput, WorkerState};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
@@ -36,12 +37,28 @@ pub async fn listeners(rooms: &Rooms) -> Vec<Found> {
     for (key, address) in listeners {
         found.push(listener(key, address).await.about(key));
     }
+    found.extend(media_ports(rooms).await);
+    found
+}
+
+/// The UDP ports that workers hold for SRT.
+async fn media_ports(rooms: &Rooms) -> Vec<Found> {
     let state = rooms.board.state();
+    let mut found = Vec::new();
     for (id, slot) in &state.slots {
-        if let booth_core::SlotOutput::Listen { port } = slot.settings.output {
-            let up = slot.worker == booth_core::WorkerState::Up;
+        if let SlotOutput::Listen { port } = slot.settings.output {
+            let up = slot.worker == WorkerState::Up;
             let held = is_held(rooms.config.slots.bind, port).await;
-            found.push(slot_port(port, up, held).about(format!("slots/{id}")));
+            let again = format!("booth slot update {id} --port P");
+            found.push(media_port(port, up, held, &again).about(format!("slots/{id}")));
+        }
+    }
+    for (id, channel) in state.channels.iter().filter(|(_, c)| c.running) {
+        for port in channel.settings.ports() {
+            let up = channel.worker == WorkerState::Up;
+            let held = is_held(rooms.config.channels.bind, port).await;
+            let again = format!("booth channel update {id} --srt-port P (or --monitor-port P)");
+            found.push(media_port(port, up, held, &again).about(format!("channels/{id}")));
         }
     }
     found
@@ -82,18 +99,17 @@ async fn is_held(bind: IpAddr, port: u16) -> bool {
     matches!(UdpSocket::bind((bind, port)).await, Err(e) if e.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-fn slot_port(port: u16, worker_up: bool, held: bool) -> Found {
+/// `again` gives it another port.
+fn media_port(port: u16, worker_up: bool, held: bool, again: &str) -> Found {
     match (worker_up, held) {
         (true, true) => Found::ok(format!("SRT on UDP {port}")),
         (false, true) => Found::failed(
-            format!("UDP {port} is taken, and not by this slot"),
-            format!(
-                "ss -lunp 'sport = {port}' says by whom: end that, or give the slot another port with booth slot update"
-            ),
+            format!("UDP {port} is taken, and not by its own worker"),
+            format!("ss -lunp 'sport = {port}' says by whom: end that, or {again}"),
         ),
         (_, false) => Found::failed(
             format!("nothing listens on UDP {port}"),
-            "booth status shows whether the slot's worker runs, and its last error",
+            "booth status shows whether its worker runs, and the last error",
         ),
     }
 }
@@ -281,9 +297,10 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_port_is_held_by_its_own_worker_only() {
-        assert_eq!(slot_port(9001, true, true).verdict, Verdict::Ok);
-        assert!(slot_port(9001, false, true).text.contains("taken"));
-        assert_eq!(slot_port(9001, true, false).verdict, Verdict::Failed);
+    fn a_media_port_is_held_by_its_own_worker_only() {
+        assert_eq!(media_port(9001, true, true, "").verdict, Verdict::Ok);
+        let taken = media_port(9001, false, true, "booth slot update 1 --port P");
+        assert!(taken.text.contains("taken") && taken.mend.contains("--port P"));
+        assert_eq!(media_port(9001, true, false, "").verdict, Verdict::Failed);
     }
 }
