@@ -1,5 +1,6 @@
 //! The wire: generated types of the public API and of the worker protocol, and the conversions from and to the core's.
 
+pub mod checks;
 pub mod convert;
 
 /// The public API.

@@ -13,6 +13,7 @@ mod desk;
 mod faults;
 mod inputs;
 mod radio;
+mod scripting;
 
 use std::time::Duration;
 

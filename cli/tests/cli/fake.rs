@@ -349,6 +349,7 @@ services! {
         get_status: GetStatusRequest => GetStatusResponse,
         ;
         stream backup BackupStream: BackupRequest => BackupResponse,
+        stream run_checks RunChecksStream: RunChecksRequest => RunChecksResponse,
     }
     watch_service_server::WatchService {
         ;

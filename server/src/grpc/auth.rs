@@ -92,6 +92,8 @@ pub const TABLE: &[(&str, Least)] = &[
     ("/booth.v1.OperatorService/RevokeOperator", ADMIN),
     ("/booth.v1.SystemService/GetStatus", VIEWER),
     ("/booth.v1.SystemService/Backup", ADMIN),
+    // Writes to the disk and starts a process.
+    ("/booth.v1.SystemService/RunChecks", OPERATOR),
     ("/booth.v1.WatchService/Watch", VIEWER),
     ("/booth.v1.WatchService/WatchMeters", VIEWER),
     ("/grpc.health.v1.Health/Check", OPEN),

@@ -4,6 +4,7 @@ mod canary;
 mod channels;
 mod checks;
 mod destinations;
+mod doctor;
 mod drills;
 mod errors;
 mod fakes;
