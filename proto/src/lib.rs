@@ -1,6 +1,7 @@
 //! The wire: generated types of the public API and of the worker protocol, and the conversions from and to the core's.
 
 pub mod convert;
+pub mod methods;
 
 /// The public API.
 #[allow(
@@ -53,6 +54,7 @@ opaque!(
     v1::RevealDestinationKeyResponse,
     v1::GetChannelAddressResponse,
     v1::GetSlotAddressResponse,
+    v1::CreateLinkTokenResponse,
 );
 
 #[cfg(test)]
