@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".booth.v1.RevealDestinationKeyResponse",
             ".booth.v1.GetChannelAddressResponse",
             ".booth.v1.GetSlotAddressResponse",
-            ".booth.v1.CreateLinkTokenResponse",
+            ".booth.v1.GetLinkTokenResponse",
         ])
         .compile_fds(descriptors)?;
     pbjson_build::Builder::new()

@@ -54,7 +54,7 @@ opaque!(
     v1::RevealDestinationKeyResponse,
     v1::GetChannelAddressResponse,
     v1::GetSlotAddressResponse,
-    v1::CreateLinkTokenResponse,
+    v1::GetLinkTokenResponse,
 );
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub const TABLE: &[(&str, Least)] = &[
     ),
     ("/booth.v1.OperatorService/WhoAmI", VIEWER),
     // What it gives opens less than the token it is asked with.
-    ("/booth.v1.OperatorService/CreateLinkToken", VIEWER),
+    ("/booth.v1.OperatorService/GetLinkToken", VIEWER),
     ("/booth.v1.OperatorService/ListOperators", VIEWER),
     ("/booth.v1.OperatorService/CreateOperator", ADMIN),
     ("/booth.v1.OperatorService/CreateOperatorToken", ADMIN),

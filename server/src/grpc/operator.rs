@@ -105,10 +105,10 @@ impl OperatorService for Api {
         Ok(Response::new(v1::WhoAmIResponse { operator }))
     }
 
-    async fn create_link_token(
+    async fn get_link_token(
         &self,
-        request: Request<v1::CreateLinkTokenRequest>,
-    ) -> Result<Response<v1::CreateLinkTokenResponse>, Status> {
+        request: Request<v1::GetLinkTokenRequest>,
+    ) -> Result<Response<v1::GetLinkTokenResponse>, Status> {
         let (by, r) = opened(request)?;
         let ttl = convert::duration("ttl", r.ttl.as_ref()).map_err(refused)?;
         let ttl = ttl.unwrap_or(LINK_TTL_DEFAULT);
@@ -117,7 +117,7 @@ impl OperatorService for Api {
         }
         let expires = self.rooms.clock.now().plus(ttl);
         let token = self.rooms.keys.link_token(&by.token, expires);
-        Ok(Response::new(v1::CreateLinkTokenResponse {
+        Ok(Response::new(v1::GetLinkTokenResponse {
             // Exposed to the operator who asked for it.
             token: token.expose().clone(),
             expire_time: Some(convert::time(expires)),

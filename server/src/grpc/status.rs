@@ -84,7 +84,7 @@ impl Reason {
             Self::LinkExpired => (
                 "LINK_EXPIRED",
                 Code::Unauthenticated,
-                "the link token is over: ask for a new one (`CreateLinkToken`)",
+                "the link token is over: ask for a new one (`GetLinkToken`)",
             ),
             Self::LinkTooNarrow => (
                 "LINK_TOO_NARROW",

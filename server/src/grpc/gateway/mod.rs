@@ -168,7 +168,7 @@ fn sign_in_by_address(request: &mut Request<Body>) -> Result<(), Status> {
     };
     if !token.starts_with(LINK_PREFIX) {
         return Err(Reason::TokenUnknown.status(
-            "an address takes link tokens only (`CreateLinkToken`): send this one as `authorization: Bearer TOKEN`",
+            "an address takes link tokens only (`GetLinkToken`): send this one as `authorization: Bearer TOKEN`",
         ));
     }
     let value = HeaderValue::try_from(format!("Bearer {token}"))

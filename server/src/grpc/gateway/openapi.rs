@@ -106,7 +106,7 @@ pub fn document() -> Value {
                     "type": "apiKey",
                     "in": "query",
                     "name": "token",
-                    "description": "A short-lived token made by CreateLinkToken.",
+                    "description": "A short-lived token made by GetLinkToken.",
                 },
             },
         },

@@ -304,7 +304,7 @@ async fn where_nothing_is_said_a_comment_keeps_the_connection() {
 }
 
 async fn link(booth: &Booth, token: &str, ttl: &str) -> String {
-    let request = bare("/booth.v1.OperatorService/CreateLinkToken")
+    let request = bare("/booth.v1.OperatorService/GetLinkToken")
         .method(Method::POST)
         .header("content-type", "application/json")
         .header("authorization", format!("Bearer {token}"));
@@ -330,7 +330,7 @@ async fn a_link_token_opens_streams_by_their_address_and_nothing_else() {
     // Not even with the least role.
     for method in [
         "/booth.v1.SlotService/ListSlots",
-        "/booth.v1.OperatorService/CreateLinkToken",
+        "/booth.v1.OperatorService/GetLinkToken",
     ] {
         let request = bare(&path(method))
             .method(Method::POST)
@@ -380,7 +380,7 @@ async fn a_link_token_expires() {
     for ttl in ["0s", "-5s", "86401s"] {
         let answer = post(
             &booth,
-            "/booth.v1.OperatorService/CreateLinkToken",
+            "/booth.v1.OperatorService/GetLinkToken",
             &json!({ "ttl": ttl }),
         )
         .await;
