@@ -17,7 +17,7 @@ const site = createServer((_, answer) => answer.setHeader('content-type', 'text/
 await new Promise((ready) => site.listen(0, '127.0.0.1', () => ready(undefined)));
 const origin = `http://127.0.0.1:${site.address().port}`;
 
-const server = new Server({ 'grpc.cors_origins': origin });
+const server = new Server({ 'grpc.cors_origins': JSON.stringify([origin]) });
 let registry;
 let token;
 /** @type {import('playwright-core').Browser} */

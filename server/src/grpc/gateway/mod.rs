@@ -17,6 +17,7 @@ mod events;
 mod frames;
 pub mod openapi;
 mod picture;
+mod rest;
 mod tile;
 
 use std::convert::Infallible;
@@ -78,7 +79,7 @@ impl<S> Service<Request<Body>> for Gateway<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
     S: Clone,
-    S::Future: Send + 'static,
+    S::Future: Send,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -88,40 +89,53 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Answer {
-        let kind = match kind(request.headers()) {
-            Kind::Grpc => return Box::pin(self.inner.call(request)),
-            kind => kind,
-        };
+    fn call(&mut self, request: Request<Body>) -> Answer {
         // The one that was polled ready answers; its clone waits for the next request.
         let next = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, next);
-        let path = request.uri().path().to_owned();
-        let reads = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
-        let answered = |response| Box::pin(std::future::ready(Ok(response))) as Answer;
-        if path == "/openapi.json" && reads {
-            return answered(openapi::answer());
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        let tiles = Arc::clone(&self.tiles);
+        Box::pin(async move {
+            let (request, rest) = rest::lend(request);
+            let response = match kind(request.headers()) {
+                Kind::Grpc => inner.call(request).await?,
+                kind => answer(inner, &tiles, kind, request).await,
+            };
+            rest::take(rest).await;
+            Ok(response)
+        })
+    }
+}
+
+/// What is no gRPC.
+async fn answer<S>(
+    inner: S,
+    tiles: &Tiles,
+    kind: Kind,
+    mut request: Request<Body>,
+) -> Response<Body>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let path = request.uri().path().to_owned();
+    let reads = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+    if path == "/openapi.json" && reads {
+        return openapi::answer();
+    }
+    if let Err(status) = sign_in_by_address(&mut request) {
+        return connect::refused(&status);
+    }
+    if path.starts_with("/tiles/") {
+        if reads {
+            return tiles.answer(&path, request.headers()).await;
         }
-        if let Err(status) = sign_in_by_address(&mut request) {
-            return answered(connect::refused(&status));
-        }
-        if path.starts_with("/tiles/") {
-            if !reads {
-                return answered(not_allowed("GET"));
-            }
-            let tiles = Arc::clone(&self.tiles);
-            return Box::pin(async move { Ok(tiles.answer(&path, request.headers()).await) });
-        }
-        let Some(method) = Method::find(&path) else {
-            return answered(nothing(&path));
-        };
-        match route(method, kind, &request) {
-            Ok(call) => {
-                let answer = call.run(inner, request);
-                Box::pin(async move { Ok(answer.await) })
-            }
-            Err(response) => answered(*response),
-        }
+        return not_allowed("GET");
+    }
+    let Some(method) = Method::find(&path) else {
+        return nothing(&path);
+    };
+    match route(method, kind, &request) {
+        Ok(call) => call.run(inner, request).await,
+        Err(response) => *response,
     }
 }
 

@@ -358,6 +358,38 @@ async fn a_stranger_is_refused_before_the_body_is_read() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_heard_by_one_who_sends_the_body_after_the_head() {
+    let booth = Booth::start().await;
+    for content_type in [
+        "application/json",
+        "application/grpc-web+proto",
+        "text/plain",
+    ] {
+        let mut connection = booth.connect();
+        let head = format!(
+            "POST /booth.v1.SlotService/TakeSlot HTTP/1.1\r\nhost: booth\r\ncontent-type: {content_type}\r\n\
+             authorization: Bearer guess\r\ncontent-length: 2\r\n\r\n"
+        );
+        // The same connection is there for the next one.
+        for _ in 0..2 {
+            connection.write_all(head.as_bytes()).await.unwrap();
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            connection.write_all(b"{}").await.unwrap();
+            let mut answer = vec![0; 4096];
+            let read = connection.read(&mut answer).await.unwrap();
+            let answer = String::from_utf8_lossy(&answer[..read]);
+            assert!(answer.starts_with("HTTP/1.1 "), "{content_type}: {answer}");
+            assert!(
+                !answer.contains("connection: close"),
+                "{content_type}: {answer}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_has_a_deadline() {
     let booth = Booth::start().await;
     let before = tokio::time::Instant::now();
