@@ -23,6 +23,7 @@ use super::picture::{Lettering, Picture, PictureError, Rgb, can_write};
 use crate::grpc::api::refused;
 use crate::grpc::auth::{Identity, admit};
 use crate::grpc::gate::ANSWER_WITHIN;
+use crate::grpc::slot::caller_picture;
 use crate::grpc::status::Reason;
 use crate::http::Limiter;
 use crate::meters::Tile;
@@ -182,10 +183,7 @@ impl Tiles {
             CallerState::OnAir => ("ON AIR", RED),
             CallerState::Ended(_) => ("ENDED", GREY),
         };
-        let picture = self
-            .rooms
-            .meters
-            .update(|r| r.caller_tiles.get(id).cloned());
+        let picture = caller_picture(&self.rooms, state, id);
         Ok(Shown {
             words: Lettering {
                 title: name(state, id),

@@ -1,11 +1,12 @@
 //! Pictures at addresses.
 
 use booth_core::{Command, Fact, Role, Showing, SlotId, Timestamp};
+use booth_proto::v1;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 
-use super::Booth;
 use super::json::{Answer, ask, request};
+use super::{Booth, admin};
 use crate::meters::Tile;
 
 async fn get(booth: &Booth, path: &str) -> Answer {
@@ -133,6 +134,26 @@ async fn a_callers_tile_is_the_workers_picture_or_words() {
         .meters
         .update(|r| r.caller_tiles.insert(caller, picture));
     assert_eq!(get(&booth, "/tiles/callers/c1.jpg").await.body, blue());
+}
+
+#[tokio::test]
+async fn a_caller_on_air_is_what_the_output_shows() {
+    let booth = Booth::start().await;
+    booth.worker("1").await;
+    let caller = booth.caller("c1", "Bravo").await;
+    shows(&booth, Showing::Caller { caller }).await;
+    let picture = tile(&booth, 0);
+    let slot: SlotId = "1".parse().unwrap();
+    booth
+        .rooms
+        .meters
+        .update(|r| r.slot_tiles.insert(slot, picture));
+    assert_eq!(get(&booth, "/tiles/callers/c1.jpg").await.body, blue());
+    let get = v1::GetCallerTileRequest {
+        name: "shows/-/callers/c1".into(),
+    };
+    let answer = booth.callers().get_caller_tile(admin(get)).await.unwrap();
+    assert_eq!(answer.into_inner().tile.unwrap().jpeg, blue());
 }
 
 #[tokio::test]
