@@ -35,7 +35,7 @@ rust-tests:
 	cargo build --workspace --locked
 	cargo test --workspace --locked
 
-browser-tests: tests/browser/node_modules/.installed
+browser-tests: tests/browser/node_modules/.installed proto/node_modules/.installed
 	cargo build --workspace --locked
 	cd tests/browser && npm test --silent
 

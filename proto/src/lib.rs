@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod convert;
+pub mod methods;
 
 /// The public API.
 #[allow(
@@ -54,6 +55,7 @@ opaque!(
     v1::RevealDestinationKeyResponse,
     v1::GetChannelAddressResponse,
     v1::GetSlotAddressResponse,
+    v1::GetLinkTokenResponse,
 );
 
 #[cfg(test)]

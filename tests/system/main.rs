@@ -8,6 +8,7 @@
 )]
 
 mod air;
+mod api;
 mod channel;
 mod desk;
 mod faults;

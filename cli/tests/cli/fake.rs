@@ -343,6 +343,7 @@ services! {
         create_operator_token: CreateOperatorTokenRequest => CreateOperatorTokenResponse,
         revoke_operator: RevokeOperatorRequest => RevokeOperatorResponse,
         who_am_i: WhoAmIRequest => WhoAmIResponse,
+        get_link_token: GetLinkTokenRequest => GetLinkTokenResponse,
         ;
     }
     system_service_server::SystemService {

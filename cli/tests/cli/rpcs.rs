@@ -242,6 +242,11 @@ fn commands() -> Vec<Typed> {
             "revoke_operator",
             json!({ "name": "operators/anna" }),
         ),
+        (
+            vec!["operator", "link", "--ttl", "1h"],
+            "get_link_token",
+            json!({ "ttl": "3600s" }),
+        ),
         (vec!["operator", "whoami"], "who_am_i", json!({})),
         (vec!["status", "-o", "json"], "get_status", json!({})),
     ]

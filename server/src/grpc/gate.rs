@@ -16,8 +16,8 @@ use tracing::debug;
 
 use super::auth;
 use super::status::Reason;
-use crate::board::Board;
 use crate::probe::CHECK_WITHIN;
+use crate::server::Rooms;
 
 /// A unary answer, or the beginning of a stream, takes no longer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -39,14 +39,14 @@ fn answer_within(path: &str) -> Duration {
 
 #[derive(Debug, Clone)]
 pub struct GateLayer {
-    pub board: Board,
+    pub rooms: Rooms,
 }
 
 impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
     fn layer(&self, inner: S) -> Gate<S> {
         Gate {
-            board: self.board.clone(),
+            rooms: self.rooms.clone(),
             inner,
         }
     }
@@ -54,7 +54,7 @@ impl<S> Layer<S> for GateLayer {
 
 #[derive(Debug, Clone)]
 pub struct Gate<S> {
-    board: Board,
+    rooms: Rooms,
     inner: S,
 }
 
@@ -75,7 +75,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match auth::admit(&self.board.state(), request.uri().path(), request.headers()) {
+        match auth::admit(&self.rooms, request.uri().path(), request.headers()) {
             Ok(Some(identity)) => {
                 request.extensions_mut().insert(identity);
             }

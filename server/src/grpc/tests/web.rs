@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{ADMIN, Booth};
 
-async fn send(booth: &Booth, request: Request<Full<Bytes>>) -> Response<Incoming> {
+pub async fn send(booth: &Booth, request: Request<Full<Bytes>>) -> Response<Incoming> {
     let io = TokioIo::new(booth.connect());
     let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
     tokio::spawn(connection);
