@@ -25,3 +25,4 @@ pub mod sockets;
 pub mod start;
 pub mod supervise;
 pub mod usage;
+pub mod vmix;

@@ -17,6 +17,7 @@ use crate::probe::Probe;
 use crate::relay::Hub;
 use crate::secrets::Keyring;
 use crate::usage::Usage;
+use crate::vmix::Tallies;
 
 /// What every room may use; cloned freely.
 #[derive(Debug, Clone)]
@@ -31,6 +32,7 @@ pub struct Rooms {
     pub system: Arc<dyn SystemView>,
     pub probe: Arc<dyn Probe>,
     pub drills: Arc<dyn Drills>,
+    pub tallies: Tallies,
 }
 
 /// Rehearsals of channels on shadow outputs, by workers of their own.

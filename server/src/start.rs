@@ -29,6 +29,7 @@ use crate::secrets::{self, Keyring};
 use crate::server::{LedgerStatus, Rooms, SystemView, UnitStatus};
 use crate::supervise::{Context, Places, Supervisor};
 use crate::usage::{self, Sampler, Usage};
+use crate::vmix::{self, Tallies};
 use crate::{grpc, http, rtc};
 
 #[derive(Debug, thiserror::Error)]
@@ -191,6 +192,7 @@ impl Server {
             system,
             probe: Arc::new(crate::probe::Children::new(probe_binary)),
             drills: Arc::new(drills.clone()),
+            tallies: Tallies::default(),
         };
         let rtc = rtc::Rtc::new(&rooms)?;
         // Only now, when nothing can fail any more, are workers started.
@@ -218,6 +220,9 @@ impl Server {
         };
         let keep = rooms.config.workers.keep_on_stop;
         inner.spawn(supervisor.run(socket, context, keep, stop.clone()));
+
+        let (board, tallies) = (rooms.board.clone(), rooms.tallies.clone());
+        inner.spawn(vmix::run(board, tallies, stop.clone()));
 
         let mut doors = JoinSet::new();
         let (r, s, f) = (rooms.clone(), stop.clone(), failed.clone());

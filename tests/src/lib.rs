@@ -18,6 +18,7 @@
 
 pub mod film;
 pub mod rtmp;
+pub mod vmix;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

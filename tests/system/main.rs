@@ -15,6 +15,7 @@ mod faults;
 mod inputs;
 mod radio;
 mod scripting;
+mod vmix;
 
 use std::time::Duration;
 

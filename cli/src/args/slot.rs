@@ -186,6 +186,19 @@ pub struct SlotSettingsArgs {
     /// x264 speed preset, ultrafast to medium.
     #[arg(long, value_name = "PRESET")]
     pub preset: Option<String>,
+    /// The vMix that receives the slot tells its tally (TCP API, port 8099 when none is given); changes restart no output.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub vmix: Option<String>,
+    /// The input that shows the slot there: number, key or full name.
+    #[arg(long, value_name = "N|KEY|NAME")]
+    pub vmix_input: Option<String>,
+    /// A title there that gets the caller's name, and its field (the first one when not named): 12/Headline.Text; empty
+    /// for none.
+    #[arg(long, value_name = "INPUT[/FIELD]")]
+    pub vmix_title: Option<String>,
+    /// No vMix any more.
+    #[arg(long, conflicts_with_all = ["vmix", "vmix_input", "vmix_title"])]
+    pub no_vmix: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -284,5 +284,26 @@ fn changed(ctx: &Ctx, args: &SlotSettingsArgs) -> Outcome<SlotSettings> {
             EncoderArg::Openh264 => VideoEncoder::Openh264 as i32,
         }),
         preset: args.preset.clone(),
+        vmix: vmix(args),
     })
+}
+
+/// `None` when nothing of it was named.
+fn vmix(args: &SlotSettingsArgs) -> Option<VmixSettings> {
+    if args.no_vmix {
+        return Some(VmixSettings {
+            address: Some(String::new()),
+            ..VmixSettings::default()
+        });
+    }
+    // Names of inputs may hold a slash, those of fields do not: the last one parts them.
+    let title = args.vmix_title.as_deref();
+    let title = title.map(|title| title.rsplit_once('/').unwrap_or((title, "")));
+    let vmix = VmixSettings {
+        address: args.vmix.clone(),
+        input: args.vmix_input.clone(),
+        title_input: title.map(|(input, _)| input.to_owned()),
+        title_field: title.map(|(_, field)| field.to_owned()),
+    };
+    Some(vmix).filter(|vmix| *vmix != VmixSettings::default())
 }

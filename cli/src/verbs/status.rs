@@ -202,8 +202,16 @@ fn on_air(slots: &[Slot], callers: &[Caller]) -> Table {
             Cell::new(rows::output_of(slot.settings.as_ref())),
         ]
     };
-    Table {
+    let mut table = Table {
         headings: vec!["SLOT", "SHOWING", "CALLER", "NAME", "OUTPUT"],
         rows: slots.iter().map(row).collect(),
+    };
+    // Only where there is a vMix to tell it.
+    if slots.iter().any(|slot| slot.vmix.is_some()) {
+        table.headings.insert(2, "TALLY");
+        for (row, slot) in table.rows.iter_mut().zip(slots) {
+            row.insert(2, rows::tally_of(slot));
+        }
     }
+    table
 }

@@ -196,6 +196,43 @@ async fn status_shows_the_server_and_who_is_on_which_slot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tally_and_how_it_stands_with_vmix_are_shown() {
+    let fake = Fake::start().await;
+    fake.with_callers();
+    let settings = json!({ "port": 9001, "vmix": { "address": "studio:8099", "input": "2", "titleInput": "7" } });
+    let slot = json!({
+        "name": "slots/1", "show": "shows/main", "online": true, "settings": settings, "showing": "SHOWING_IDLE",
+        "tally": "TALLY_PROGRAM", "vmix": { "state": "STATE_CONNECTED", "lastError": "it refuses\u{1b}[31m" },
+    });
+    let lost = json!({
+        "name": "slots/2", "show": "shows/main", "online": true, "settings": settings, "showing": "SHOWING_IDLE",
+        "vmix": { "state": "STATE_CONNECTING" },
+    });
+    fake.always("get_slot", Reply::Json(json!({ "slot": slot })));
+    fake.always("list_slots", Reply::Json(json!({ "slots": [slot, lost] })));
+    let seen = fake.booth(&["slot", "get", "1"]).await.exits(0).stdout;
+    for part in [
+        "PROGRAM",
+        "studio:8099",
+        "7, its first field",
+        "connected, but it refuses",
+    ] {
+        assert!(seen.contains(part), "{part:?} is not in\n{seen}");
+    }
+    assert!(!seen.contains('\u{1b}'), "{seen:?}");
+    let seen = fake.booth(&["slot", "list"]).await.exits(0).stdout;
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let lines: Vec<_> = seen.lines().map(words).collect();
+    assert_eq!(lines[0][..3], ["SLOT", "SHOWING", "TALLY"]);
+    assert_eq!(lines[1][..3], ["1", "idle", "PROGRAM"]);
+    assert_eq!(lines[2][..3], ["2", "idle", "unknown"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slots_address_is_a_url_for_tools_and_fields_for_vmix() {
     let fake = Fake::start().await;
     let address = json!({ "host": "192.0.2.5", "port": 9001, "latencyMs": 120, "passphrase": "open sesame!", "streamId": "slot1" });

@@ -126,6 +126,26 @@ fn commands() -> Vec<Typed> {
             }}),
         ),
         (
+            vec![
+                "slot", "update", "1", "--vmix", "studio", "--vmix-input", "Caller 1", "--vmix-title",
+                "Lower/Third/Headline.Text",
+            ],
+            "update_slot",
+            json!({ "name": "slots/1", "settings": { "vmix": {
+                "address": "studio", "input": "Caller 1", "titleInput": "Lower/Third", "titleField": "Headline.Text",
+            } } }),
+        ),
+        (
+            vec!["slot", "update", "1", "--vmix-title", "7"],
+            "update_slot",
+            json!({ "name": "slots/1", "settings": { "vmix": { "titleInput": "7", "titleField": "" } } }),
+        ),
+        (
+            vec!["slot", "update", "1", "--no-vmix"],
+            "update_slot",
+            json!({ "name": "slots/1", "settings": { "vmix": { "address": "" } } }),
+        ),
+        (
             vec!["slot", "delete", "3", "--yes"],
             "delete_slot",
             json!({ "name": "slots/3" }),

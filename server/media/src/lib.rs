@@ -7,7 +7,7 @@
 //! backup to a channel's format) and `drill-<id>` (a rehearsal).
 //! Called by `boothd worker` ([`run_worker`]), by boothd's demo ([`demo`]) and by who serves HLS ([`hls`]).
 
-mod backoff;
+pub mod backoff;
 mod channel;
 pub mod demo;
 mod drill;

@@ -25,6 +25,7 @@ mod slot;
 pub mod status;
 mod streams;
 mod system;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::api::{Answered, Api, asked, broken, invalid, opened, refused};
 use super::status::Reason;
+use super::tally;
 use crate::address::reachable_host;
 use crate::meters::Tile;
 use crate::secrets::slot_passphrase_context;
@@ -57,11 +58,11 @@ impl SlotService for Api {
         &self,
         _request: Request<v1::ListSlotsRequest>,
     ) -> Result<Response<v1::ListSlotsResponse>, Status> {
-        let state = self.state();
+        let (state, tallies) = (self.state(), self.rooms.tallies.now());
         let slots = state
             .slots
             .values()
-            .map(|slot| convert::slot::slot(slot, &state))
+            .map(|slot| tally::slot(slot, &state, &tallies))
             .collect();
         Ok(Response::new(v1::ListSlotsResponse {
             slots,
@@ -76,7 +77,7 @@ impl SlotService for Api {
         let id = slot_named(&request.get_ref().name)?;
         let state = self.state();
         let found = state.slots.get(&id).ok_or_else(|| missing(&id))?;
-        let slot = Some(convert::slot::slot(found, &state));
+        let slot = Some(tally::slot(found, &state, &self.rooms.tallies.now()));
         Ok(Response::new(v1::GetSlotResponse {
             slot,
             revision: state.revision,
@@ -93,7 +94,7 @@ impl SlotService for Api {
         let asked = asked(by, &r.request_id, 0);
         let done = Self::create_slot(self, asked, id, show, r.settings.unwrap_or_default()).await?;
         Ok(Response::new(v1::CreateSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }
@@ -110,7 +111,7 @@ impl SlotService for Api {
         let asked = asked(by, &r.request_id, r.expected_revision);
         let done = Self::update_slot(self, asked, id, patch).await?;
         Ok(Response::new(v1::UpdateSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }
@@ -157,7 +158,7 @@ impl SlotService for Api {
         };
         let done = self.command(&asked, take).await?;
         Ok(Response::new(v1::TakeSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }
@@ -193,7 +194,7 @@ impl SlotService for Api {
             )
             .await?;
         Ok(Response::new(v1::ReleaseSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }
@@ -211,7 +212,7 @@ impl SlotService for Api {
         let asked = asked(by, &r.request_id, r.expected_revision);
         let done = self.command(&asked, Command::Arm { slot, caller }).await?;
         Ok(Response::new(v1::ArmSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }
