@@ -69,6 +69,9 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option
 /// Ports from here up are asked for in turn, so that tests of one process never meet. Below those that the kernel gives
 /// out by itself (32768 and up).
 static NEXT_UDP: AtomicU16 = AtomicU16::new(0);
+/// The same for TCP, where one more thing would go wrong above: who calls a closed port of the kernel's range again and
+/// again is given that very port for its own end one day, and is connected to itself.
+static NEXT_TCP: AtomicU16 = AtomicU16::new(0);
 
 /// The first of `count` UDP ports in a row that are free now.
 pub fn udp_ports(count: u16) -> u16 {
@@ -89,11 +92,15 @@ pub fn udp_ports(count: u16) -> u16 {
 
 /// A TCP port that is free now.
 pub fn tcp_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    let first = 10_000 + (std::process::id() % 300) as u16 * 16;
+    let _ = NEXT_TCP.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);
+    loop {
+        let port = NEXT_TCP.fetch_add(1, Ordering::Relaxed);
+        assert!(port < 32_000, "no free TCP ports");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// How a boothd of the tests is set up; the same for each of its lives.

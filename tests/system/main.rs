@@ -8,11 +8,13 @@
 )]
 
 mod air;
+mod api;
 mod channel;
 mod desk;
 mod faults;
 mod inputs;
 mod radio;
+mod scripting;
 mod vmix;
 
 use std::time::Duration;

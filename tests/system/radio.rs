@@ -190,6 +190,17 @@ pub fn one_stream(seen: &Snapshot) {
         ])
         .into_iter()
         .collect();
-    assert!(wrong.is_empty(), "{}", booth_judge::text::render(seen));
+    let ms = |pts: i64| pts / 90;
+    let flashes = seen.picture.iter().flat_map(|p| &p.flashes);
+    let beeps = seen.sound.iter().flat_map(|s| &s.beeps);
+    assert!(
+        wrong.is_empty(),
+        "{}flashes at {:?} ms\nbeeps at {:?} ms",
+        booth_judge::text::render(seen),
+        flashes.map(|flash| ms(flash.pts)).collect::<Vec<_>>(),
+        beeps
+            .map(|beep| (ms(beep.stamp.pts), beep.id))
+            .collect::<Vec<_>>(),
+    );
     assert_eq!(seen.epochs_total, 1);
 }

@@ -74,6 +74,9 @@ pub enum SlotCommand {
         drop: bool,
         #[command(flatten)]
         transition: TransitionArgs,
+        /// Wait until they are off the output (at most --timeout).
+        #[arg(long)]
+        wait: bool,
     },
     /// Get a caller's picture and sound ready ahead of a take.
     #[command(override_usage = "booth slot arm [OPTIONS] SLOT (CALLER | --auto)")]
@@ -86,8 +89,11 @@ pub enum SlotCommand {
         #[arg(value_name = "CALLER")]
         caller: Option<String>,
         /// Go back to whoever is next.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "wait")]
         auto: bool,
+        /// Wait until the caller is decoded and ready (at most --timeout).
+        #[arg(long)]
+        wait: bool,
     },
     /// What to enter in vMix, OBS, ffmpeg or GStreamer to receive the slot.
     Url {
@@ -128,6 +134,13 @@ pub struct TransitionArgs {
     /// Crossfade of this many milliseconds.
     #[arg(long, value_parser = parse::milliseconds, value_name = "MS")]
     pub fade: Option<u32>,
+}
+
+impl TransitionArgs {
+    pub const CUT: Self = Self {
+        cut: true,
+        fade: None,
+    };
 }
 
 #[derive(Debug, Clone, Args)]

@@ -167,7 +167,8 @@ async fn status_shows_the_server_and_who_is_on_which_slot() {
     let status = json!({
         "version": "0.1.0", "revision": "41", "callersReady": 1, "callersWaiting": 1, "sessions": 2, "joinBaseUrl": "http://studio.example:8080",
         "ledger": { "writable": false, "problem": "disk full" },
-        "units": [{ "name": "slot-1", "attached": true, "pid": 12, "restarts": 2 }],
+        "units": [{ "name": "slot-1", "attached": true, "pid": 12, "restarts": 2, "cpuPercent": 41.6, "memoryBytes": "91000000" }],
+        "cpuPercent": 3.2, "memoryBytes": "42000000",
     });
     fake.always("get_status", Reply::Json(status));
     let slots = json!({ "slots": [{
@@ -180,7 +181,8 @@ async fn status_shows_the_server_and_who_is_on_which_slot() {
         "COMMANDS ARE REFUSED: disk full",
         "1 waiting, 1 ready, 0 held, 0 on air; 2 connected",
         "http://studio.example:8080/join/main",
-        "slot-1 running, pid 12, 2 restarts",
+        "slot-1  running  12   42 %  91.0 MB  2",
+        "3 % CPU, 42.0 MB",
         "1     ON AIR   c7k2m9  Anna  srt :9001",
     ] {
         assert!(

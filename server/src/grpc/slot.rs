@@ -1,4 +1,8 @@
-use booth_core::{Command, Denied, Disposition, Pick, SlotId, SlotOutput};
+use std::sync::Arc;
+
+use booth_core::{
+    CallerId, Command, Denied, Disposition, Pick, Showing, Slot, SlotId, SlotOutput, State,
+};
 use booth_proto::convert::{self, names};
 use booth_proto::v1::{self, slot_service_server::SlotService};
 use tonic::{Request, Response, Status};
@@ -9,6 +13,7 @@ use super::tally;
 use crate::address::reachable_host;
 use crate::meters::Tile;
 use crate::secrets::slot_passphrase_context;
+use crate::server::Rooms;
 
 fn slot_named(name: &str) -> Result<SlotId, Status> {
     names::parse_slot("name", name).map_err(refused)
@@ -16,6 +21,22 @@ fn slot_named(name: &str) -> Result<SlotId, Status> {
 
 fn missing(slot: &SlotId) -> Status {
     refused(Denied::SlotNotFound { slot: slot.clone() })
+}
+
+/// The newest picture of a caller. A worker makes one of who is armed; who is on air is what the output shows.
+pub fn caller_picture(rooms: &Rooms, state: &State, id: &CallerId) -> Option<Tile> {
+    let on_air =
+        |slot: &&Arc<Slot>| matches!(&slot.showing, Showing::Caller { caller } if caller == id);
+    let slot = state.slots.values().find(on_air);
+    rooms.meters.update(|readings| {
+        let armed = readings.caller_tiles.get(id);
+        let output = slot.and_then(|slot| readings.slot_tiles.get(&slot.id));
+        armed
+            .into_iter()
+            .chain(output)
+            .max_by_key(|tile| tile.at)
+            .cloned()
+    })
 }
 
 /// The answer with a tile, or the word that there is none.
