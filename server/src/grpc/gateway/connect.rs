@@ -1,6 +1,7 @@
 //! Connect's words: content types, codes, errors, time limits. https://connectrpc.com/docs/protocol
 
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,6 +17,8 @@ use tonic::{Code, Status};
 use tonic_types::pb;
 
 use crate::grpc::status::Reason;
+
+const METERS: &str = "/booth.v1.WatchService/WatchMeters";
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +90,7 @@ impl Codec {
     pub fn response(self, method: &Method, message: Bytes) -> Result<Bytes, Status> {
         match self {
             Self::Proto => Ok(message),
+            Self::Json if method.path == METERS => meters(method, message),
             Self::Json => {
                 let json = method.response(&message);
                 json.map(Bytes::from)
@@ -94,6 +98,18 @@ impl Codec {
             }
         }
     }
+}
+
+/// A frame of meters is the same for all who watch: it is told in JSON once, not by each of them.
+fn meters(method: &Method, frame: Bytes) -> Result<Bytes, Status> {
+    static LAST: Mutex<(Bytes, Bytes)> = Mutex::new((Bytes::new(), Bytes::new()));
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.0 != frame || last.1.is_empty() {
+        let json = method.response(&frame);
+        let json = json.map_err(|e| Reason::Internal.status(e.to_string()))?;
+        *last = (frame, json.into());
+    }
+    Ok(last.1.clone())
 }
 
 /// Checks the protocol's version and that nothing is compressed; says how long the client waits.
@@ -284,6 +300,29 @@ mod tests {
             let (said, http) = code(Code::from_i32(number));
             assert_eq!((said, http.as_u16()), (name, status));
         }
+    }
+
+    #[test]
+    fn each_frame_of_meters_is_told_as_it_is() {
+        let method = Method::find(METERS).unwrap();
+        let told = |at_ms| {
+            let frame = booth_proto::v1::WatchMetersResponse {
+                at_ms,
+                ..Default::default()
+            };
+            let json = Codec::Json.response(method, frame.encode_to_vec().into());
+            String::from_utf8(json.unwrap().to_vec()).unwrap()
+        };
+        for at_ms in [0, 1, 1, 2, 1, 0] {
+            let json = if at_ms == 0 {
+                "{}".to_owned()
+            } else {
+                format!("{{\"atMs\":\"{at_ms}\"}}")
+            };
+            assert_eq!(told(at_ms), json);
+        }
+        let broken = Codec::Json.response(method, Bytes::from_static(b"\xff"));
+        assert_eq!(broken.unwrap_err().code(), Code::Internal);
     }
 
     #[test]

@@ -406,6 +406,25 @@ async fn a_body_that_does_not_come_has_a_deadline() {
 }
 
 #[tokio::test]
+async fn a_body_of_grpc_web_that_does_not_come_has_the_same_deadline() {
+    let booth = Booth::start().await;
+    let mut connection = booth.connect();
+    let head = format!(
+        "POST /booth.v1.SlotService/TakeSlot HTTP/1.1\r\nhost: booth\r\ncontent-length: 100000\r\n\
+         content-type: application/grpc-web+proto\r\nauthorization: Bearer {ADMIN}\r\n\r\n\0\0"
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::pause();
+    let before = tokio::time::Instant::now();
+    let mut answer = vec![0; 4096];
+    let read = connection.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]);
+    assert!(answer.contains("grpc-status: 4"), "{answer}");
+    let waited = before.elapsed().as_secs();
+    assert!((9..=11).contains(&waited), "{waited} s");
+}
+
+#[tokio::test]
 async fn a_page_of_an_allowed_origin_may_ask_and_read() {
     let booth = Booth::start().await;
     let path = "/booth.v1.SlotService/ListSlots";
