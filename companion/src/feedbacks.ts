@@ -12,7 +12,7 @@ import type {
 import { type Caller, Caller_State } from '../gen/booth/v1/caller_pb';
 import { type Channel, Channel_Showing } from '../gen/booth/v1/channel_pb';
 import { type Destination, Destination_State } from '../gen/booth/v1/destination_pb';
-import { type Slot, Slot_Showing } from '../gen/booth/v1/slot_pb';
+import { type Slot, Slot_Showing, Slot_Tally } from '../gen/booth/v1/slot_pb';
 import { FORCES } from './actions/channel';
 import { channelField, type Choices, destinationField, slotField } from './actions/fields';
 import { resolve, whoFields } from './callers';
@@ -91,6 +91,8 @@ export function feedbacks(stage: Stage, choices: Choices): CompanionFeedbackDefi
     slot_armed: slot('a caller is armed', look.READY, shows(Slot_Showing.ARMED)),
     slot_frozen: slot('the picture is frozen', look.WARN, shows(Slot_Showing.FROZEN)),
     slot_idle: slot('idle', look.CALM, shows(Slot_Showing.IDLE)),
+    slot_program: slot('vMix has it in program', look.ON_AIR, (of) => of.tally === Slot_Tally.PROGRAM),
+    slot_preview: slot('vMix has it in preview', look.READY, (of) => of.tally === Slot_Tally.PREVIEW),
     slot_pending: slot('a take or a release is on its way', look.BUSY, pending),
     slot_offline: slot('its worker is not running', look.WARN, (of) => !of.online),
     slot_clip: slot('sound clips', look.WARN, (of) => {

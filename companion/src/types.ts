@@ -46,6 +46,8 @@ export type Feedbacks = {
   slot_armed: Yes<{ slot: string }>;
   slot_frozen: Yes<{ slot: string }>;
   slot_idle: Yes<{ slot: string }>;
+  slot_program: Yes<{ slot: string }>;
+  slot_preview: Yes<{ slot: string }>;
   slot_pending: Yes<{ slot: string }>;
   slot_offline: Yes<{ slot: string }>;
   slot_clip: Yes<{ slot: string }>;

@@ -5,7 +5,7 @@ import type { CompanionVariableValues } from '@companion-module/base';
 import { Caller_State } from '../gen/booth/v1/caller_pb';
 import { type Channel, Channel_Force, Channel_Showing } from '../gen/booth/v1/channel_pb';
 import { Destination_State } from '../gen/booth/v1/destination_pb';
-import { type Slot, Slot_Showing } from '../gen/booth/v1/slot_pb';
+import { type Slot, Slot_Showing, Slot_Tally } from '../gen/booth/v1/slot_pb';
 import { level, type Meters } from './meters';
 import { millis, type Mirror, onAir } from './mirror';
 import { counts } from './queue';
@@ -46,6 +46,7 @@ export function definitions(mirror: Mirror): Names {
     const of = (what: string, name: string) => (names[`slot_${id}_${what}`] = { name: `Slot ${id}: ${name}` });
     of('title', 'title');
     of('state', 'what the output shows');
+    of('tally', 'what its vMix does with it; empty when that is not known');
     of('caller', 'caller on air');
     of('topic', 'topic of the caller on air');
     of('next', 'caller armed');
@@ -117,6 +118,7 @@ function slotValues(out: CompanionVariableValues, mirror: Mirror, slot: Slot, se
   const caller = showing ? mirror.caller(showing) : undefined;
   set('title', plain(slot.settings?.title ?? ''));
   set('state', slotState(slot));
+  set('tally', word(Slot_Tally[slot.tally]));
   set('caller', showing ? mirror.nameOf(showing) : '');
   set('topic', plain(caller?.topic ?? '', 120));
   const armed = slot.showing === Slot_Showing.ARMED ? slot.showingCaller : slot.armedCaller;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { Server } from '../../tests/browser/server.mjs';
+import { fakeVmix } from '../../tests/browser/vmix.mjs';
 import * as presets from './presets.mjs';
 import { Demo, Host, Network, until, Watcher } from './rig.mjs';
 
@@ -92,6 +93,27 @@ test('each of the queue’s verbs reaches the server, under the token’s name',
   const { text, operator } = (await until(async () => (await caller('caller 1')).chat?.[0], 'the message'));
   assert.deepEqual([text, operator], ['On in a minute', 'operators/desk']);
   assert.equal(host.values.last_error, '');
+});
+
+test('what a vMix does with a slot is on the buttons, and gone when nobody knows', async () => {
+  const vmix = await fakeVmix('00');
+  try {
+    for (const tally of ['program', 'preview']) await host.place(tally, `slot_${tally}`, { slot: '2' });
+    await server.booth('slot', 'update', '2', '--vmix', vmix.address, '--vmix-input', '2');
+    await host.has('slot_2_tally', 'OFF');
+    vmix.cut('02');
+    await host.shows('preview', true);
+    vmix.cut('21');
+    await host.shows('program', true);
+    await host.shows('preview', false);
+    await host.has('slot_2_tally', 'PROGRAM');
+    await vmix.close();
+    await host.shows('program', false);
+    await host.has('slot_2_tally', '');
+  } finally {
+    await server.booth('slot', 'update', '2', '--no-vmix');
+    await vmix.close().catch(() => {});
+  }
 });
 
 test('take, tally, mute, picture, release: facts of the output, told back', async () => {
