@@ -172,7 +172,7 @@ async fn without_an_answer_in_time_completion_is_silent_and_short() {
     let done = finish(command).await.exits(0);
     // The budget, and a busy machine.
     assert!(
-        began.elapsed() < Duration::from_secs(3),
+        began.elapsed() < Duration::from_secs(15),
         "{:?}",
         began.elapsed()
     );
