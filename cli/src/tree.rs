@@ -32,7 +32,9 @@ fn behind(command: Command) -> Command {
 
 /// `path` is what was typed before, without `booth`: `slot take`.
 fn dress(mut command: Command, path: &str) -> Command {
-    if let Some(examples) = examples::of(path) {
+    // A command that has more to say at its end says it itself.
+    let own = command.get_after_help().is_some();
+    if let Some(examples) = examples::of(path).filter(|_| !own) {
         command = command.after_help(format!("Examples:\n{examples}"));
     }
     // All at once: to change one alone moves it behind the others.
