@@ -177,7 +177,7 @@ async fn dial(endpoint: &Endpoint, server: &str) -> Outcome<Channel> {
 }
 
 /// `host:port` is enough. TLS is not spoken here: say so instead of failing in a handshake.
-fn server_url(text: &str) -> Outcome<String> {
+pub fn server_url(text: &str) -> Outcome<String> {
     match text.split_once("://") {
         None if !text.is_empty() => Ok(format!("http://{text}")),
         Some(("http", host)) if !host.is_empty() => Ok(text.to_owned()),

@@ -8,6 +8,7 @@ mod channel_drill;
 mod channel_settings;
 mod channel_wait;
 pub mod completions;
+pub mod console;
 pub mod demo;
 pub mod destination;
 mod figures;
