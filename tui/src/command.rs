@@ -117,7 +117,9 @@ impl Command {
             | Self::Drop { caller, .. } => caller,
             Self::Force { channel, .. } | Self::Run { channel, .. } => channel,
             Self::Destination { destination, .. } => destination,
-            Self::Invite { show } | Self::RunShow { show, .. } | Self::OpenShow { show, .. } => show,
+            Self::Invite { show } | Self::RunShow { show, .. } | Self::OpenShow { show, .. } => {
+                show
+            }
         }
     }
 
@@ -163,9 +165,14 @@ pub enum Effect {
         command: Command,
     },
     /// Fetch the picture of a caller.
-    Picture { caller: String },
+    Picture {
+        caller: String,
+    },
     /// Let synthetic callers in.
-    Practice { show: String, callers: u32 },
+    Practice {
+        show: String,
+        callers: u32,
+    },
     StopPractice,
     Suspend,
     Redraw,

@@ -47,7 +47,11 @@ pub enum ConfigError {
     Read { path: String, why: String },
     /// Where, which key, and what is allowed.
     #[error("{path}:{line}: {why}")]
-    At { path: String, line: usize, why: String },
+    At {
+        path: String,
+        line: usize,
+        why: String,
+    },
 }
 
 /// `$XDG_CONFIG_HOME/booth/config.toml`, or below `~/.config`.
@@ -60,27 +64,41 @@ pub fn default_path(get: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
 
 /// What the environment tells, and what the file says otherwise. A file that is not there says nothing, unless it was asked
 /// for by name.
-pub fn load(path: Option<&Path>, asked: bool, get: &dyn Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
+pub fn load(
+    path: Option<&Path>,
+    asked: bool,
+    get: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, ConfigError> {
     let text = match path.map(std::fs::read_to_string) {
         None => String::new(),
         Some(Ok(text)) => text,
         Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound && !asked => String::new(),
         Some(Err(error)) => {
             let path = path.map(|p| p.display().to_string()).unwrap_or_default();
-            return Err(ConfigError::Read { path, why: error.to_string() });
+            return Err(ConfigError::Read {
+                path,
+                why: error.to_string(),
+            });
         }
     };
     let path = path.map(|p| p.display().to_string()).unwrap_or_default();
     parse(&path, &text, get)
 }
 
-pub fn parse(path: &str, text: &str, get: &dyn Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
+pub fn parse(
+    path: &str,
+    text: &str,
+    get: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, ConfigError> {
     let at = |span: std::ops::Range<usize>, why: String| ConfigError::At {
         path: path.to_owned(),
-        line: text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1),
+        line: text
+            .get(..span.start)
+            .map_or(1, |before| before.matches('\n').count() + 1),
         why,
     };
-    let file: File = toml::from_str(text).map_err(|e| at(e.span().unwrap_or(0..0), e.message().to_owned()))?;
+    let file: File =
+        toml::from_str(text).map_err(|e| at(e.span().unwrap_or(0..0), e.message().to_owned()))?;
     let console = file.console;
     let mut settings = Settings {
         colors: detect::colors(get),
@@ -92,13 +110,19 @@ pub fn parse(path: &str, text: &str, get: &dyn Fn(&str) -> Option<String>) -> Re
     settings.mouse = console.mouse.unwrap_or(settings.mouse);
     if let Some(seconds) = console.arm_seconds {
         if !(1.0..=30.0).contains(seconds.get_ref()) {
-            return Err(at(seconds.span(), "console.arm_seconds: 1 to 30 is allowed".into()));
+            return Err(at(
+                seconds.span(),
+                "console.arm_seconds: 1 to 30 is allowed".into(),
+            ));
         }
         settings.arm_ms = (seconds.get_ref() * 1_000.0) as u64;
     }
     if let Some(fade) = console.fade_ms {
         if *fade.get_ref() > 10_000 {
-            return Err(at(fade.span(), "console.fade_ms: 0 to 10000 is allowed".into()));
+            return Err(at(
+                fade.span(),
+                "console.fade_ms: 0 to 10000 is allowed".into(),
+            ));
         }
         settings.fade_ms = *fade.get_ref();
     }
@@ -106,7 +130,14 @@ pub fn parse(path: &str, text: &str, get: &dyn Fn(&str) -> Option<String>) -> Re
         None => Ok(None),
         Some(value) => match allowed.iter().position(|a| a == value.get_ref()) {
             Some(n) => Ok(Some(n)),
-            None => Err(at(value.span(), format!("console.{key}: {:?} is not one of {}", value.get_ref(), allowed.join(", ")))),
+            None => Err(at(
+                value.span(),
+                format!(
+                    "console.{key}: {:?} is not one of {}",
+                    value.get_ref(),
+                    allowed.join(", ")
+                ),
+            )),
         },
     };
     match word("pictures", &console.pictures, &["auto", "on", "off"])? {
@@ -116,7 +147,11 @@ pub fn parse(path: &str, text: &str, get: &dyn Fn(&str) -> Option<String>) -> Re
     }
     settings.light = word("theme", &console.theme, &["dark", "light"])? == Some(1);
     let no_color = get("NO_COLOR").is_some_and(|v| !v.is_empty());
-    let colors = word("colors", &console.colors, &["auto", "truecolor", "256", "16", "mono"])?;
+    let colors = word(
+        "colors",
+        &console.colors,
+        &["auto", "truecolor", "256", "16", "mono"],
+    )?;
     // NO_COLOR is the stronger wish: it is set for the session.
     match colors.filter(|_| !no_color) {
         Some(1) => settings.colors = Colors::True,
@@ -134,7 +169,14 @@ pub fn parse(path: &str, text: &str, get: &dyn Fn(&str) -> Option<String>) -> Re
     for (name, keys) in &console.keys {
         let action = Action::from_name(name.get_ref()).ok_or_else(|| {
             let known: Vec<_> = ACTIONS.iter().map(|spec| spec.name).collect();
-            at(name.span(), format!("console.keys: there is no action {:?}; there are {}", name.get_ref(), known.join(", ")))
+            at(
+                name.span(),
+                format!(
+                    "console.keys: there is no action {:?}; there are {}",
+                    name.get_ref(),
+                    known.join(", ")
+                ),
+            )
         })?;
         let texts = match keys.get_ref() {
             Keys::One(text) => std::slice::from_ref(text),
@@ -142,11 +184,17 @@ pub fn parse(path: &str, text: &str, get: &dyn Fn(&str) -> Option<String>) -> Re
         };
         let sequences = texts.iter().map(|text| sequence(text));
         let sequences = sequences.collect::<Result<Vec<_>, _>>();
-        let sequences = sequences.map_err(|bad| at(keys.span(), format!("console.keys.{}: {bad}", name.get_ref())))?;
+        let sequences = sequences.map_err(|bad| {
+            at(
+                keys.span(),
+                format!("console.keys.{}: {bad}", name.get_ref()),
+            )
+        })?;
         changes.insert(action, sequences);
     }
     let first = console.keys.keys().next().map_or(0..0, Spanned::span);
-    settings.keymap = Keymap::remapped(&changes).map_err(|why| at(first, format!("console.keys: {why}")))?;
+    settings.keymap =
+        Keymap::remapped(&changes).map_err(|why| at(first, format!("console.keys: {why}")))?;
     Ok(settings)
 }
 
@@ -176,15 +224,29 @@ mod tests {
     #[test]
     fn a_mistake_is_told_with_file_line_key_and_what_is_allowed() {
         let said = refused("[console]\n\nthemes = \"dark\"\n");
-        assert!(said.starts_with("config.toml:3: ") && said.contains("themes") && said.contains("theme"), "{said}");
+        assert!(
+            said.starts_with("config.toml:3: ")
+                && said.contains("themes")
+                && said.contains("theme"),
+            "{said}"
+        );
         let said = refused("[console]\ntheme = \"blue\"\n");
-        assert_eq!(said, "config.toml:2: console.theme: \"blue\" is not one of dark, light");
+        assert_eq!(
+            said,
+            "config.toml:2: console.theme: \"blue\" is not one of dark, light"
+        );
         let said = refused("[console]\narm_seconds = 0.1\n");
         assert!(said.contains(":2:") && said.contains("1 to 30"), "{said}");
         let said = refused("[console.keys]\ntake = \"tt\"\n");
-        assert!(said.contains(":2:") && said.contains("console.keys.take") && said.contains("ctrl-"), "{said}");
+        assert!(
+            said.contains(":2:") && said.contains("console.keys.take") && said.contains("ctrl-"),
+            "{said}"
+        );
         let said = refused("[console.keys]\n# a comment\ntakke = \"t\"\n");
-        assert!(said.contains(":3:") && said.contains("takke") && said.contains("take-over"), "{said}");
+        assert!(
+            said.contains(":3:") && said.contains("takke") && said.contains("take-over"),
+            "{said}"
+        );
         let said = refused("[console.keys]\ntake = \"a\"\n");
         assert!(said.contains("approve"), "{said}");
         let said = refused("[console\n");
@@ -201,8 +263,14 @@ mod tests {
     #[test]
     fn the_file_is_where_the_desktop_says() {
         let get = |name: &str| (name == "XDG_CONFIG_HOME").then(|| "/x".to_owned());
-        assert_eq!(default_path(&get), Some(PathBuf::from("/x/booth/config.toml")));
+        assert_eq!(
+            default_path(&get),
+            Some(PathBuf::from("/x/booth/config.toml"))
+        );
         let get = |name: &str| (name == "HOME").then(|| "/h".to_owned());
-        assert_eq!(default_path(&get), Some(PathBuf::from("/h/.config/booth/config.toml")));
+        assert_eq!(
+            default_path(&get),
+            Some(PathBuf::from("/h/.config/booth/config.toml"))
+        );
     }
 }

@@ -164,7 +164,21 @@ mod tests {
     #[test]
     fn a_key_is_read_as_it_is_shown() {
         for text in [
-            "t", "J", "/", "-", "ctrl-z", "ctrl--", "alt-x", "space", "shift-tab", "pgdn", "f1", "f12", "f", "é", "ctrl-alt-del",
+            "t",
+            "J",
+            "/",
+            "-",
+            "ctrl-z",
+            "ctrl--",
+            "alt-x",
+            "space",
+            "shift-tab",
+            "pgdn",
+            "f1",
+            "f12",
+            "f",
+            "é",
+            "ctrl-alt-del",
         ] {
             let key: Key = text.parse().unwrap();
             assert_eq!(key.to_string(), text);
@@ -175,7 +189,10 @@ mod tests {
     fn what_is_no_key_says_what_is() {
         for text in ["", " ", "ctrl-", "f13", "f0", "tt", "\u{1b}", "strg-x"] {
             let error = text.parse::<Key>().unwrap_err().to_string();
-            assert!(error.contains("ctrl-") && !error.contains('\u{1b}'), "{error}");
+            assert!(
+                error.contains("ctrl-") && !error.contains('\u{1b}'),
+                "{error}"
+            );
         }
     }
 }

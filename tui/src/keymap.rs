@@ -37,7 +37,8 @@ impl Keymap {
     /// With other keys for some actions; no keys at all takes an action off the keyboard.
     pub fn remapped(changes: &BTreeMap<Action, Vec<Vec<Key>>>) -> Result<Self, String> {
         let mut map = Self::default();
-        map.bindings.retain(|(_, action)| !changes.contains_key(action));
+        map.bindings
+            .retain(|(_, action)| !changes.contains_key(action));
         for (action, sequences) in changes {
             for keys in sequences {
                 map.bindings.push((keys.clone(), *action));
@@ -149,7 +150,10 @@ mod tests {
             panic!("F is a prefix");
         };
         assert!(next.contains(&(Key::char('l'), Action::ForceLive)));
-        assert_eq!(map.find(&keys("F l"), |_| true), Found::Action(Action::ForceLive));
+        assert_eq!(
+            map.find(&keys("F l"), |_| true),
+            Found::Action(Action::ForceLive)
+        );
         assert_eq!(map.find(&keys("F ?"), |_| true), Found::Nothing);
         assert_eq!(map.find(&keys("F"), |_| false), Found::Nothing);
     }

@@ -123,7 +123,9 @@ impl Msg {
     /// As it may be written to a file: without secrets.
     pub fn for_record(&self) -> Self {
         let mut copy = self.clone();
-        if let Self::Link(LinkMsg::Answer { result: Ok(answer), .. }) = &mut copy
+        if let Self::Link(LinkMsg::Answer {
+            result: Ok(answer), ..
+        }) = &mut copy
             && let Some(at) = answer.url.find('#')
         {
             answer.url.truncate(at);
@@ -166,7 +168,10 @@ mod tests {
             }),
         });
         let written = serde_json::to_string(&msg.for_record()).unwrap();
-        assert!(written.contains("/join/main#") && !written.contains("canary"), "{written}");
+        assert!(
+            written.contains("/join/main#") && !written.contains("canary"),
+            "{written}"
+        );
     }
 
     #[test]
@@ -179,7 +184,9 @@ mod tests {
             }),
             Msg::Link(LinkMsg::Watch(Box::new(v1::WatchResponse {
                 revision: 7,
-                message: Some(v1::watch_response::Message::Heartbeat(v1::Heartbeat { time: None })),
+                message: Some(v1::watch_response::Message::Heartbeat(v1::Heartbeat {
+                    time: None,
+                })),
             }))),
         ] {
             let input = Input { at_ms: 5, msg };

@@ -25,19 +25,29 @@ pub struct Pictures {
 impl Pictures {
     /// None at all.
     pub fn off() -> Self {
-        Self { picker: None, ready: None, protocol: None }
+        Self {
+            picker: None,
+            ready: None,
+            protocol: None,
+        }
     }
 
     /// Half-blocks: what every terminal with colours can show.
     pub fn half_blocks() -> Self {
-        Self { picker: Some(Picker::halfblocks()), ..Self::off() }
+        Self {
+            picker: Some(Picker::halfblocks()),
+            ..Self::off()
+        }
     }
 
     /// Asks the terminal what it can (kitty, sixel, iTerm2); half-blocks when it does not answer. The terminal must be in raw
     /// mode, and nobody else may be reading from it.
     pub fn ask_terminal() -> Self {
         match Picker::from_query_stdio() {
-            Ok(picker) => Self { picker: Some(picker), ..Self::off() },
+            Ok(picker) => Self {
+                picker: Some(picker),
+                ..Self::off()
+            },
             Err(_) => Self::half_blocks(),
         }
     }
@@ -59,7 +69,9 @@ impl Pictures {
 
     /// False when there is nothing to draw.
     pub fn draw(&self, area: Rect, buf: &mut Buffer) -> bool {
-        let Some(protocol) = &self.protocol else { return false };
+        let Some(protocol) = &self.protocol else {
+            return false;
+        };
         Image::new(protocol).render(area, buf);
         true
     }
@@ -67,7 +79,8 @@ impl Pictures {
 
 /// Within limits: a server may be anybody's.
 fn decode(jpeg: &[u8]) -> Option<image::DynamicImage> {
-    let mut reader = image::ImageReader::with_format(std::io::Cursor::new(jpeg), image::ImageFormat::Jpeg);
+    let mut reader =
+        image::ImageReader::with_format(std::io::Cursor::new(jpeg), image::ImageFormat::Jpeg);
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(MOST_PIXELS);
     limits.max_image_height = Some(MOST_PIXELS);

@@ -28,7 +28,10 @@ pub async fn play(start: Start, inputs: Vec<Input>) -> Result<(), RunError> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut model = Model::new(start);
     (model.width, model.height) = terminal::size();
-    let mut left = inputs.into_iter().filter(|i| !matches!(i.msg, Msg::Resize { .. })).peekable();
+    let mut left = inputs
+        .into_iter()
+        .filter(|i| !matches!(i.msg, Msg::Resize { .. }))
+        .peekable();
     let mut paused = false;
     loop {
         if left.peek().is_none() && !paused {
@@ -37,7 +40,9 @@ pub async fn play(start: Start, inputs: Vec<Input>) -> Result<(), RunError> {
         }
         pictures.prepare(&model);
         screen.draw(|frame| view(&model, &pictures, frame))?;
-        let wait = left.peek().map_or(LONGEST_WAIT, |next| Duration::from_millis(next.at_ms.saturating_sub(model.now)));
+        let wait = left.peek().map_or(LONGEST_WAIT, |next| {
+            Duration::from_millis(next.at_ms.saturating_sub(model.now))
+        });
         let mut step = false;
         tokio::select! {
             event = events.next() => match event {

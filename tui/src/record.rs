@@ -22,7 +22,11 @@ pub enum ReplayError {
     #[error("cannot read {path}: {error}")]
     Read { path: String, error: io::Error },
     #[error("{path}:{line}: not a recorded input: {why}")]
-    Line { path: String, line: usize, why: String },
+    Line {
+        path: String,
+        line: usize,
+        why: String,
+    },
     #[error("{path} is no recording of this console (expected {FORMAT} in the first line)")]
     Format { path: String },
 }
@@ -35,15 +39,25 @@ impl Recorder {
     /// Readable by its owner alone: it holds what callers wrote.
     pub fn create(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::OpenOptionsExt;
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
         let mut file = BufWriter::new(file);
-        let header = Header { format: FORMAT.into() };
+        let header = Header {
+            format: FORMAT.into(),
+        };
         writeln!(file, "{}", serde_json::to_string(&header)?)?;
         Ok(Self { file })
     }
 
     pub fn write(&mut self, input: &Input) -> io::Result<()> {
-        let safe = Input { at_ms: input.at_ms, msg: input.msg.for_record() };
+        let safe = Input {
+            at_ms: input.at_ms,
+            msg: input.msg.for_record(),
+        };
         writeln!(self.file, "{}", serde_json::to_string(&safe)?)?;
         // A crash is what recordings are for.
         self.file.flush()
@@ -53,7 +67,10 @@ impl Recorder {
 /// Everything in a recording, its start first.
 pub fn read(path: &Path) -> Result<(Start, Vec<Input>), ReplayError> {
     let shown = path.display().to_string();
-    let failed = |error| ReplayError::Read { path: shown.clone(), error };
+    let failed = |error| ReplayError::Read {
+        path: shown.clone(),
+        error,
+    };
     let file = BufReader::new(File::open(path).map_err(failed)?);
     let mut start = None;
     let mut inputs = Vec::new();
@@ -67,12 +84,19 @@ pub fn read(path: &Path) -> Result<(Start, Vec<Input>), ReplayError> {
             continue;
         }
         match serde_json::from_str::<Input>(&line) {
-            Ok(Input { msg: Msg::Start(found), .. }) if start.is_none() => start = Some(*found),
+            Ok(Input {
+                msg: Msg::Start(found),
+                ..
+            }) if start.is_none() => start = Some(*found),
             Ok(input) => inputs.push(input),
             // The last line of a session that was killed may be half.
             Err(error) if error.is_eof() => break,
             Err(error) => {
-                return Err(ReplayError::Line { path: shown, line: n + 1, why: error.to_string() });
+                return Err(ReplayError::Line {
+                    path: shown,
+                    line: n + 1,
+                    why: error.to_string(),
+                });
             }
         }
     }
@@ -81,7 +105,12 @@ pub fn read(path: &Path) -> Result<(Start, Vec<Input>), ReplayError> {
 }
 
 /// The model at the end of a recording (or at `until_ms` of it), at the given size instead of the recorded one.
-pub fn replay(start: Start, inputs: Vec<Input>, until_ms: Option<u64>, size: Option<(u16, u16)>) -> Model {
+pub fn replay(
+    start: Start,
+    inputs: Vec<Input>,
+    until_ms: Option<u64>,
+    size: Option<(u16, u16)>,
+) -> Model {
     let mut model = Model::new(start);
     if let Some((width, height)) = size {
         (model.width, model.height) = (width, height);

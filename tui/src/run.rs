@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
+use crossterm::event::{
+    Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
+};
 use futures_util::StreamExt;
 use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process};
 use tokio::process::{Child, Command as Process};
@@ -67,7 +69,10 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     }
     let recorder = match &options.record {
         None => None,
-        Some(path) => Some(Recorder::create(path).map_err(|error| RunError::Record { path: path.display().to_string(), error })?),
+        Some(path) => Some(Recorder::create(path).map_err(|error| RunError::Record {
+            path: path.display().to_string(),
+            error,
+        })?),
     };
     // Stopped, it could not be brought back, unless a shell's job control started it.
     let can_suspend = getpgrp() == getpid();
@@ -91,7 +96,10 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     };
     let (ask_in, ask_out) = mpsc::channel(link::ASKS);
     let (msg_in, msg_out) = mpsc::channel(link::QUEUE);
-    let server = Server { url: options.server, token: options.token };
+    let server = Server {
+        url: options.server,
+        token: options.token,
+    };
     let link = tokio::spawn(link::run(server, ask_out, msg_in));
     let mut app = App {
         began: Instant::now(),
@@ -137,7 +145,11 @@ impl App {
         while !self.quit {
             let tick = self.began + Duration::from_millis(self.model.next_tick());
             let frame = self.drawn + FRAME;
-            let wake = if self.model.dirty { frame.min(tick) } else { tick };
+            let wake = if self.model.dirty {
+                frame.min(tick)
+            } else {
+                tick
+            };
             let mut urgent = false;
             tokio::select! {
                 event = events.next() => match event {
@@ -201,7 +213,13 @@ impl App {
         {
             // A full disk must not end a show.
             self.recorder = None;
-            let _ = update(&mut self.model, Input { at_ms, msg: Msg::Trouble(format!("recording ended: {error}")) });
+            let _ = update(
+                &mut self.model,
+                Input {
+                    at_ms,
+                    msg: Msg::Trouble(format!("recording ended: {error}")),
+                },
+            );
         }
         for effect in update(&mut self.model, input) {
             self.effect(effect)?;
@@ -211,8 +229,14 @@ impl App {
 
     fn effect(&mut self, effect: Effect) -> io::Result<()> {
         match effect {
-            Effect::Call { request_id, command } => {
-                let ask = Ask::Call { request_id: request_id.clone(), command };
+            Effect::Call {
+                request_id,
+                command,
+            } => {
+                let ask = Ask::Call {
+                    request_id: request_id.clone(),
+                    command,
+                };
                 if self.asks.try_send(ask).is_err() {
                     let refusal = Refusal {
                         code: "RESOURCE_EXHAUSTED".into(),
@@ -220,7 +244,10 @@ impl App {
                         text: "too many commands are on their way".into(),
                         lost: false,
                     };
-                    self.feed(Msg::Link(LinkMsg::Answer { request_id, result: Err(refusal) }))?;
+                    self.feed(Msg::Link(LinkMsg::Answer {
+                        request_id,
+                        result: Err(refusal),
+                    }))?;
                 }
             }
             // The next second asks again.
@@ -245,10 +272,16 @@ impl App {
     }
 
     fn practice(&mut self, show: &str, callers: u32) -> io::Result<()> {
-        let Some(practise) = &self.practise else { return Ok(()) };
+        let Some(practise) = &self.practise else {
+            return Ok(());
+        };
         let started = practise(show, callers).and_then(|mut process| {
-            process.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-            process.stderr(std::process::Stdio::piped()).kill_on_drop(true);
+            process
+                .stdin(std::process::Stdio::null())
+                .stdout(std::process::Stdio::null());
+            process
+                .stderr(std::process::Stdio::piped())
+                .kill_on_drop(true);
             process.spawn().map_err(|error| error.to_string())
         });
         match started {
@@ -275,9 +308,20 @@ impl App {
             Event::Paste(text) => self.feed(Msg::Paste(text)),
             Event::Resize(..) => self.resize(),
             Event::Mouse(event) => match event.kind {
-                MouseEventKind::Down(MouseButton::Left) => self.feed(Msg::Click { x: event.column, y: event.row }),
-                MouseEventKind::ScrollDown => self.feed(Msg::Wheel { x: event.column, y: event.row, down: true }),
-                MouseEventKind::ScrollUp => self.feed(Msg::Wheel { x: event.column, y: event.row, down: false }),
+                MouseEventKind::Down(MouseButton::Left) => self.feed(Msg::Click {
+                    x: event.column,
+                    y: event.row,
+                }),
+                MouseEventKind::ScrollDown => self.feed(Msg::Wheel {
+                    x: event.column,
+                    y: event.row,
+                    down: true,
+                }),
+                MouseEventKind::ScrollUp => self.feed(Msg::Wheel {
+                    x: event.column,
+                    y: event.row,
+                    down: false,
+                }),
                 _ => Ok(()),
             },
             Event::Key(_) | Event::FocusGained | Event::FocusLost => Ok(()),
@@ -305,7 +349,9 @@ struct Callers {
 
 impl Callers {
     fn of(child: Child) -> Self {
-        let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let pid = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let (tell, ended) = oneshot::channel();
         tokio::spawn(attend(child, tell));
         Self { pid, ended }

@@ -50,7 +50,11 @@ const PAD: f32 = 10.0;
 /// An SVG of the cells, with the colours they have.
 pub fn svg(buffer: &Buffer, light: bool) -> String {
     let area = buffer.area;
-    let (paper, ink) = if light { ("#fbfbf8", "#22252b") } else { ("#14161b", "#d6d9e0") };
+    let (paper, ink) = if light {
+        ("#fbfbf8", "#22252b")
+    } else {
+        ("#14161b", "#d6d9e0")
+    };
     let width = f32::from(area.width) * CELL.0 + 2.0 * PAD;
     let height = f32::from(area.height) * CELL.1 + 2.0 * PAD;
     let mut out = format!(
@@ -70,7 +74,10 @@ pub fn svg(buffer: &Buffer, light: bool) -> String {
             let reversed = first.modifier.contains(Modifier::REVERSED);
             let (mut fg, mut bg) = (color(first.fg), color(first.bg));
             if reversed {
-                (fg, bg) = (Some(bg.unwrap_or_else(|| paper.to_owned())), Some(fg.unwrap_or_else(|| ink.to_owned())));
+                (fg, bg) = (
+                    Some(bg.unwrap_or_else(|| paper.to_owned())),
+                    Some(fg.unwrap_or_else(|| ink.to_owned())),
+                );
             }
             let left = PAD + f32::from(from) * CELL.0;
             let top = PAD + f32::from(y) * CELL.1;
@@ -82,8 +89,16 @@ pub fn svg(buffer: &Buffer, light: bool) -> String {
                 continue;
             }
             let fill = fg.unwrap_or_else(|| ink.to_owned());
-            let bold = if first.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
-            let dim = if first.modifier.contains(Modifier::DIM) { " opacity=\"0.6\"" } else { "" };
+            let bold = if first.modifier.contains(Modifier::BOLD) {
+                " font-weight=\"bold\""
+            } else {
+                ""
+            };
+            let dim = if first.modifier.contains(Modifier::DIM) {
+                " opacity=\"0.6\""
+            } else {
+                ""
+            };
             out.push_str(&format!(
                 "<text x=\"{left:.1}\" y=\"{:.1}\" textLength=\"{wide:.1}\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\" fill=\"{fill}\"{bold}{dim}>{}</text>\n",
                 top + CELL.1 - 4.0,

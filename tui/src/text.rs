@@ -166,14 +166,16 @@ mod tests {
 
     #[test]
     fn honest_text_of_any_script_stays() {
-        for text in ["Zoë Åström", "ਵਾਹਿਗੁਰੂ", "こんにちは", "👩‍👩‍👧‍👦 family", "عمر"] {
+        for text in ["Zoë Åström", "ਵਾਹਿਗੁਰੂ", "こんにちは", "👩‍👩‍👧‍👦 family", "عمر"]
+        {
             assert_eq!(clean(text), text);
         }
     }
 
     #[test]
     fn a_text_never_takes_more_cells_than_it_is_given() {
-        for text in ["abcdef", "日本語テキスト", "👩‍👩‍👧‍👦👩‍👩‍👧‍👦", "é\u{301}x", ""] {
+        for text in ["abcdef", "日本語テキスト", "👩‍👩‍👧‍👦👩‍👩‍👧‍👦", "é\u{301}x", ""]
+        {
             for cells in 0..12 {
                 assert!(width(&fit(text, cells)) <= cells, "{text} in {cells}");
                 assert_eq!(width(&pad(text, cells)), cells, "{text} in {cells}");

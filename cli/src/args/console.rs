@@ -50,7 +50,9 @@ pub enum SnapshotFormat {
 }
 
 fn size(text: &str) -> Result<(u16, u16), String> {
-    let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    let parts = text
+        .split_once('x')
+        .and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     parts
         .filter(|(w, h)| (1..=500).contains(w) && (1..=200).contains(h))
         .ok_or_else(|| "columns x rows, for example 100x30, at most 500x200".to_owned())

@@ -19,7 +19,9 @@ pub async fn run(ctx: &Ctx, args: ConsoleArgs) -> Outcome {
         let (mut start, inputs) = record::read(path).map_err(|e| Failure::error(e.to_string()))?;
         if let Some(format) = args.snapshot {
             // The picture is for a document, not for this terminal.
-            let until = args.at.map(|at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
+            let until = args
+                .at
+                .map(|at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
             let model = record::replay(start, inputs, until, args.size);
             let cells = snapshot::cells(&model);
             let shown = match format {
@@ -33,13 +35,15 @@ pub async fn run(ctx: &Ctx, args: ConsoleArgs) -> Outcome {
     }
 
     let path = args.config.clone().or_else(|| config::default_path(&get));
-    let mut settings = config::load(path.as_deref(), args.config.is_some(), &get).map_err(|e| Failure::usage(e.to_string()))?;
+    let mut settings = config::load(path.as_deref(), args.config.is_some(), &get)
+        .map_err(|e| Failure::usage(e.to_string()))?;
     settings.read_only = args.read_only;
     settings.immediate |= args.immediate;
     let server = server_url(&ctx.global.server)?;
     let found = token::discover(&ctx.global)?;
     let mut token = AsciiMetadataValue::try_from(found.as_str()).map_err(|_| {
-        Failure::not_allowed("the token has characters that cannot be sent").reason("TOKEN_MALFORMED")
+        Failure::not_allowed("the token has characters that cannot be sent")
+            .reason("TOKEN_MALFORMED")
     })?;
     token.set_sensitive(true);
     let show = names::show(&args.show)?;
@@ -62,7 +66,13 @@ fn practise(ctx: &Ctx, server: &str) -> Practise {
     Box::new(move |show, callers| {
         let own = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut command = Command::new(own);
-        command.args(["demo", "--callers", &callers.to_string(), "--show", names::last_part(show)]);
+        command.args([
+            "demo",
+            "--callers",
+            &callers.to_string(),
+            "--show",
+            names::last_part(show),
+        ]);
         command.args(["--server", &server]);
         if let Some(file) = &token_file {
             command.arg("--token-file").arg(file);
@@ -75,14 +85,17 @@ fn practise(ctx: &Ctx, server: &str) -> Practise {
 fn print(text: &str) -> Outcome {
     let written = std::io::stdout().lock().write_all(text.as_bytes());
     match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::error(format!("stdout: {error}"))),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::error(format!("stdout: {error}")))
+        }
         _ => Ok(()),
     }
 }
 
 fn failure(error: RunError) -> Failure {
     match error {
-        RunError::NoTerminal => Failure::usage(error.to_string()).next("booth watch follows what happens without a terminal"),
+        RunError::NoTerminal => Failure::usage(error.to_string())
+            .next("booth watch follows what happens without a terminal"),
         _ => Failure::error(error.to_string()),
     }
 }

@@ -23,11 +23,23 @@ const AGAIN: Duration = Duration::from_secs(6);
 const AGAIN_ON_AIR: Duration = Duration::from_millis(1_500);
 const PAUSE: Duration = Duration::from_millis(250);
 
-pub async fn call(service: Service, request_id: String, command: Command) -> Result<Answer, Refusal> {
+pub async fn call(
+    service: Service,
+    request_id: String,
+    command: Command,
+) -> Result<Answer, Refusal> {
     let began = Instant::now();
-    let again = if command.on_air() { AGAIN_ON_AIR } else { AGAIN };
+    let again = if command.on_air() {
+        AGAIN_ON_AIR
+    } else {
+        AGAIN
+    };
     loop {
-        let tried = timeout_at(began + DEADLINE, once(service.clone(), &request_id, &command)).await;
+        let tried = timeout_at(
+            began + DEADLINE,
+            once(service.clone(), &request_id, &command),
+        )
+        .await;
         let status = match tried {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(status)) => status,
@@ -57,38 +69,80 @@ async fn once(service: Service, request_id: &str, command: &Command) -> Result<A
         }};
     }
     match command.clone() {
-        Command::Take { slot, caller, fade_ms, over, revision } => ask!(slots.take_slot(TakeSlotRequest {
+        Command::Take {
+            slot,
+            caller,
+            fade_ms,
+            over,
+            revision,
+        } => ask!(slots.take_slot(TakeSlotRequest {
             name: slot,
             pick: Some(v1::take_slot_request::Pick::Caller(caller)),
             transition: fade(fade_ms),
             r#override: over,
             expected_revision: revision,
         })),
-        Command::Release { slot, then, fade_ms, revision } => ask!(slots.release_slot(ReleaseSlotRequest {
+        Command::Release {
+            slot,
+            then,
+            fade_ms,
+            revision,
+        } => ask!(slots.release_slot(ReleaseSlotRequest {
             name: slot,
             disposition: disposition(then) as i32,
             transition: fade(fade_ms),
             expected_revision: revision,
         })),
-        Command::Approve { caller } => ask!(callers.approve_caller(ApproveCallerRequest { name: caller })),
+        Command::Approve { caller } => {
+            ask!(callers.approve_caller(ApproveCallerRequest { name: caller }))
+        }
         Command::Reject { caller, reason } => {
-            ask!(callers.reject_caller(RejectCallerRequest { name: caller, reason: reason }))
+            ask!(callers.reject_caller(RejectCallerRequest {
+                name: caller,
+                reason
+            }))
         }
         Command::Hold { caller } => ask!(callers.hold_caller(HoldCallerRequest { name: caller })),
-        Command::Screen { caller } => ask!(callers.screen_caller(ScreenCallerRequest { name: caller })),
+        Command::Screen { caller } => {
+            ask!(callers.screen_caller(ScreenCallerRequest { name: caller }))
+        }
         Command::Move { caller, position } => {
-            ask!(callers.move_caller(MoveCallerRequest { name: caller, position: position }))
+            ask!(callers.move_caller(MoveCallerRequest {
+                name: caller,
+                position
+            }))
         }
-        Command::Note { caller, text } => ask!(callers.note_caller(NoteCallerRequest { name: caller, text: text })),
-        Command::Chat { caller, text } => ask!(callers.chat_caller(ChatCallerRequest { name: caller, text: text })),
-        Command::Mute { caller, muted: true, revision } => {
-            ask!(callers.mute_caller(MuteCallerRequest { name: caller, expected_revision: revision }))
+        Command::Note { caller, text } => {
+            ask!(callers.note_caller(NoteCallerRequest { name: caller, text }))
         }
-        Command::Mute { caller, muted: false, revision } => {
-            ask!(callers.unmute_caller(UnmuteCallerRequest { name: caller, expected_revision: revision }))
+        Command::Chat { caller, text } => {
+            ask!(callers.chat_caller(ChatCallerRequest { name: caller, text }))
+        }
+        Command::Mute {
+            caller,
+            muted: true,
+            revision,
+        } => {
+            ask!(callers.mute_caller(MuteCallerRequest {
+                name: caller,
+                expected_revision: revision
+            }))
+        }
+        Command::Mute {
+            caller,
+            muted: false,
+            revision,
+        } => {
+            ask!(callers.unmute_caller(UnmuteCallerRequest {
+                name: caller,
+                expected_revision: revision
+            }))
         }
         Command::Drop { caller, revision } => {
-            ask!(callers.drop_caller(DropCallerRequest { name: caller, expected_revision: revision }))
+            ask!(callers.drop_caller(DropCallerRequest {
+                name: caller,
+                expected_revision: revision
+            }))
         }
         Command::Invite { show } => {
             let request = v1::CreateInviteRequest {
@@ -98,34 +152,86 @@ async fn once(service: Service, request_id: &str, command: &Command) -> Result<A
                 ..Default::default()
             };
             let answer = callers.create_invite(request).await?.into_inner();
-            Ok(Answer { revision: answer.revision, url: answer.url })
+            Ok(Answer {
+                revision: answer.revision,
+                url: answer.url,
+            })
         }
-        Command::Force { channel, force, revision } => ask!(channels.force_channel(ForceChannelRequest {
+        Command::Force {
+            channel,
+            force,
+            revision,
+        } => ask!(channels.force_channel(ForceChannelRequest {
             name: channel,
             force: forced(force) as i32,
             expected_revision: revision,
         })),
-        Command::Run { channel, run: true, revision } => {
-            ask!(channels.start_channel(StartChannelRequest { name: channel, expected_revision: revision }))
+        Command::Run {
+            channel,
+            run: true,
+            revision,
+        } => {
+            ask!(channels.start_channel(StartChannelRequest {
+                name: channel,
+                expected_revision: revision
+            }))
         }
-        Command::Run { channel, run: false, revision } => {
-            ask!(channels.stop_channel(StopChannelRequest { name: channel, expected_revision: revision }))
+        Command::Run {
+            channel,
+            run: false,
+            revision,
+        } => {
+            ask!(channels.stop_channel(StopChannelRequest {
+                name: channel,
+                expected_revision: revision
+            }))
         }
-        Command::Destination { destination, enabled: true, revision } => ask!(
-            destinations.enable_destination(EnableDestinationRequest { name: destination, expected_revision: revision })
-        ),
-        Command::Destination { destination, enabled: false, revision } => ask!(
-            destinations.disable_destination(DisableDestinationRequest { name: destination, expected_revision: revision })
-        ),
-        Command::RunShow { show, run: true, revision } => {
-            ask!(shows.start_show(StartShowRequest { name: show, expected_revision: revision }))
+        Command::Destination {
+            destination,
+            enabled: true,
+            revision,
+        } => ask!(destinations.enable_destination(EnableDestinationRequest {
+            name: destination,
+            expected_revision: revision
+        })),
+        Command::Destination {
+            destination,
+            enabled: false,
+            revision,
+        } => ask!(destinations.disable_destination(DisableDestinationRequest {
+            name: destination,
+            expected_revision: revision
+        })),
+        Command::RunShow {
+            show,
+            run: true,
+            revision,
+        } => {
+            ask!(shows.start_show(StartShowRequest {
+                name: show,
+                expected_revision: revision
+            }))
         }
-        Command::RunShow { show, run: false, revision } => {
-            ask!(shows.stop_show(StopShowRequest { name: show, expected_revision: revision }))
+        Command::RunShow {
+            show,
+            run: false,
+            revision,
+        } => {
+            ask!(shows.stop_show(StopShowRequest {
+                name: show,
+                expected_revision: revision
+            }))
         }
-        Command::OpenShow { show, open, revision } => ask!(shows.update_show(UpdateShowRequest {
+        Command::OpenShow {
+            show,
+            open,
+            revision,
+        } => ask!(shows.update_show(UpdateShowRequest {
             name: show,
-            settings: Some(v1::ShowSettings { open: Some(open), ..Default::default() }),
+            settings: Some(v1::ShowSettings {
+                open: Some(open),
+                ..Default::default()
+            }),
             expected_revision: revision,
         })),
     }
@@ -154,18 +260,31 @@ fn forced(force: Force) -> v1::channel::Force {
 
 /// A server names its reasons; a failure without one came from the way there.
 pub fn refusal(status: &Status) -> Refusal {
-    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    let reason = status
+        .get_details_error_info()
+        .map(|info| info.reason)
+        .unwrap_or_default();
     let broken = matches!(
         status.code(),
-        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded | Code::Internal
+        Code::Unavailable
+            | Code::Unknown
+            | Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Internal
     );
-    let lost = broken && (reason.is_empty() || reason == "TIMED_OUT" || reason == "SERVER_STOPPING");
+    let lost =
+        broken && (reason.is_empty() || reason == "TIMED_OUT" || reason == "SERVER_STOPPING");
     let text = match status.message() {
         "" => status.code().to_string(),
         text => text.to_owned(),
     };
     let code = format!("{:?}", status.code());
-    Refusal { code: screaming(&code), reason, text, lost }
+    Refusal {
+        code: screaming(&code),
+        reason,
+        text,
+        lost,
+    }
 }
 
 /// `FailedPrecondition` as `FAILED_PRECONDITION`.
@@ -186,12 +305,30 @@ mod tests {
 
     #[test]
     fn a_refusal_with_a_reason_was_heard_and_a_broken_pipe_was_not() {
-        let details = tonic_types::ErrorDetails::with_error_info("SLOT_OCCUPIED", "booth", Vec::<(String, String)>::new());
+        let details = tonic_types::ErrorDetails::with_error_info(
+            "SLOT_OCCUPIED",
+            "booth",
+            Vec::<(String, String)>::new(),
+        );
         let status = Status::with_error_details(Code::FailedPrecondition, "slot 1 shows", details);
         let heard = refusal(&status);
-        assert_eq!((heard.code.as_str(), heard.reason.as_str(), heard.lost), ("FAILED_PRECONDITION", "SLOT_OCCUPIED", false));
+        assert_eq!(
+            (heard.code.as_str(), heard.reason.as_str(), heard.lost),
+            ("FAILED_PRECONDITION", "SLOT_OCCUPIED", false)
+        );
         assert!(refusal(&Status::unavailable("tcp connect error")).lost);
-        let details = tonic_types::ErrorDetails::with_error_info("LEDGER_READ_ONLY", "booth", Vec::<(String, String)>::new());
-        assert!(!refusal(&Status::with_error_details(Code::Unavailable, "no", details)).lost);
+        let details = tonic_types::ErrorDetails::with_error_info(
+            "LEDGER_READ_ONLY",
+            "booth",
+            Vec::<(String, String)>::new(),
+        );
+        assert!(
+            !refusal(&Status::with_error_details(
+                Code::Unavailable,
+                "no",
+                details
+            ))
+            .lost
+        );
     }
 }

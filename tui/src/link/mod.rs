@@ -15,9 +15,9 @@ mod call;
 use std::time::Duration;
 
 use booth_proto::v1::{
-    self, caller_service_client::CallerServiceClient, operator_service_client::OperatorServiceClient,
-    system_service_client::SystemServiceClient, watch_response::Message,
-    watch_service_client::WatchServiceClient,
+    self, caller_service_client::CallerServiceClient,
+    operator_service_client::OperatorServiceClient, system_service_client::SystemServiceClient,
+    watch_response::Message, watch_service_client::WatchServiceClient,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, timeout};
@@ -54,8 +54,13 @@ pub struct Server {
 /// What the console wants from the server.
 #[derive(Debug)]
 pub enum Ask {
-    Call { request_id: String, command: Command },
-    Picture { caller: String },
+    Call {
+        request_id: String,
+        command: Command,
+    },
+    Picture {
+        caller: String,
+    },
 }
 
 #[derive(Clone)]
@@ -63,7 +68,9 @@ pub struct Auth(AsciiMetadataValue);
 
 impl Interceptor for Auth {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.0.clone());
         Ok(request)
     }
 }
@@ -87,7 +94,15 @@ pub async fn run(server: Server, mut asks: mpsc::Receiver<Ask>, out: mpsc::Sende
         };
         let wait = backoff.wait(rand::random());
         let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        if out.send(LinkMsg::Down { why, next, retry_ms }).await.is_err() {
+        if out
+            .send(LinkMsg::Down {
+                why,
+                next,
+                retry_ms,
+            })
+            .await
+            .is_err()
+        {
             return;
         }
         if !idle(wait, &mut asks, &out).await {
@@ -110,18 +125,28 @@ enum End {
 
 impl End {
     fn why(why: impl Into<String>) -> Self {
-        Self::Broken(Broken { why: why.into(), next: String::new() })
+        Self::Broken(Broken {
+            why: why.into(),
+            next: String::new(),
+        })
     }
 
     fn status(status: &Status) -> Self {
         let next = match status.code() {
-            Code::Unauthenticated => "the token is not valid there: ask an admin for one (booth operator token NAME)",
+            Code::Unauthenticated => {
+                "the token is not valid there: ask an admin for one (booth operator token NAME)"
+            }
             Code::PermissionDenied => "the token has no right to look",
-            Code::Unimplemented => "this server does not speak booth.v1: another version, or another program",
+            Code::Unimplemented => {
+                "this server does not speak booth.v1: another version, or another program"
+            }
             _ => "",
         };
         let why = call::refusal(status).text;
-        Self::Broken(Broken { why, next: next.to_owned() })
+        Self::Broken(Broken {
+            why,
+            next: next.to_owned(),
+        })
     }
 
     fn into_reason(self) -> Option<Broken> {
@@ -197,7 +222,11 @@ async fn session(
         return End::status(&status);
     }
     let mut watch = WatchServiceClient::new(service.clone()).max_decoding_message_size(LARGEST);
-    let request = v1::WatchRequest { since: *since, show: String::new(), heartbeat_s: HEARTBEAT_S };
+    let request = v1::WatchRequest {
+        since: *since,
+        show: String::new(),
+        heartbeat_s: HEARTBEAT_S,
+    };
     let mut changes = match timeout(SILENCE, watch.watch(request)).await {
         Ok(Ok(response)) => response.into_inner(),
         Ok(Err(status)) => return End::status(&status),
@@ -206,7 +235,10 @@ async fn session(
     // Levels are worth having, not worth failing for: an old server may have none.
     let request = v1::WatchMetersRequest { rate: METER_RATE };
     let levels = timeout(SILENCE, watch.watch_meters(request)).await;
-    let mut levels = levels.ok().and_then(Result::ok).map(tonic::Response::into_inner);
+    let mut levels = levels
+        .ok()
+        .and_then(Result::ok)
+        .map(tonic::Response::into_inner);
     let mut status_due = interval_at(Instant::now() + STATUS_EVERY, STATUS_EVERY);
     let mut silent_at = Instant::now() + SILENCE;
     loop {
@@ -266,15 +298,23 @@ async fn session(
 async fn introduce(service: Service, out: &mpsc::Sender<LinkMsg>) -> Result<(), Status> {
     let late = |_| Status::deadline_exceeded("no answer");
     let mut system = SystemServiceClient::new(service.clone());
-    let status = timeout(SILENCE, system.get_status(v1::GetStatusRequest {})).await.map_err(late)??;
+    let status = timeout(SILENCE, system.get_status(v1::GetStatusRequest {}))
+        .await
+        .map_err(late)??;
     let mut operators = OperatorServiceClient::new(service);
-    let operator = match timeout(SILENCE, operators.who_am_i(v1::WhoAmIRequest {})).await.map_err(late)? {
+    let operator = match timeout(SILENCE, operators.who_am_i(v1::WhoAmIRequest {}))
+        .await
+        .map_err(late)?
+    {
         Ok(answer) => answer.into_inner().operator,
         // Another version: it will say itself what is not allowed.
         Err(status) if status.code() == Code::Unimplemented => None,
         Err(status) => return Err(status),
     };
-    let up = LinkMsg::Up { status: Box::new(status.into_inner()), operator };
+    let up = LinkMsg::Up {
+        status: Box::new(status.into_inner()),
+        operator,
+    };
     // The next send tells when nobody listens.
     let _ = out.send(up).await;
     Ok(())
@@ -286,17 +326,29 @@ async fn status(service: Service, out: mpsc::Sender<LinkMsg>) {
     let answer = timeout(STATUS_EVERY, system.get_status(v1::GetStatusRequest {})).await;
     if let Ok(Ok(status)) = answer {
         let rtt_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let _ = out.send(LinkMsg::Status { status: Box::new(status.into_inner()), rtt_ms }).await;
+        let _ = out
+            .send(LinkMsg::Status {
+                status: Box::new(status.into_inner()),
+                rtt_ms,
+            })
+            .await;
     }
 }
 
 async fn picture(service: Service, caller: String, out: mpsc::Sender<LinkMsg>) {
     let mut callers = CallerServiceClient::new(service);
-    let request = v1::GetCallerTileRequest { name: caller.clone() };
+    let request = v1::GetCallerTileRequest {
+        name: caller.clone(),
+    };
     // There is none unless the caller is decoded: that is no error worth a word.
     if let Ok(Ok(answer)) = timeout(SILENCE, callers.get_caller_tile(request)).await
         && let Some(tile) = answer.into_inner().tile
     {
-        let _ = out.send(LinkMsg::Picture { caller, jpeg: tile.jpeg }).await;
+        let _ = out
+            .send(LinkMsg::Picture {
+                caller,
+                jpeg: tile.jpeg,
+            })
+            .await;
     }
 }

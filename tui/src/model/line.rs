@@ -18,7 +18,10 @@ pub struct Line {
 
 impl Line {
     pub fn with(text: &str) -> Self {
-        Self { text: text.to_owned(), at: text.len() }
+        Self {
+            text: text.to_owned(),
+            at: text.len(),
+        }
     }
 
     /// True when the key was for the line.
@@ -68,7 +71,11 @@ impl Line {
     }
 
     fn boundary(&self) -> bool {
-        self.at >= self.text.len() || self.text.grapheme_indices(true).any(|(at, _)| at == self.at)
+        self.at >= self.text.len()
+            || self
+                .text
+                .grapheme_indices(true)
+                .any(|(at, _)| at == self.at)
     }
 
     fn before(&self) -> usize {

@@ -108,10 +108,16 @@ mod tests {
     #[test]
     fn the_actor_is_told_once_and_the_last_doer_is_found() {
         let mut log = Log::default();
-        log.change(1, &change("operators/anna", "caller B taken to slot 1 by anna"));
+        log.change(
+            1,
+            &change("operators/anna", "caller B taken to slot 1 by anna"),
+        );
         log.change(2, &change("system", "slot 1 shows caller B"));
         let last = log.last_on("slots/1").unwrap();
-        assert_eq!((last.actor.as_str(), last.text.as_str()), ("anna", "caller B taken to slot 1"));
+        assert_eq!(
+            (last.actor.as_str(), last.text.as_str()),
+            ("anna", "caller B taken to slot 1")
+        );
     }
 
     #[test]

@@ -50,11 +50,14 @@ impl Meters {
     pub fn apply(&mut self, reading: &v1::WatchMetersResponse, now: u64) -> bool {
         let mut seen = false;
         for slot in &reading.slots {
-            let level = self.slots.entry(slot.name.clone()).or_insert_with(|| SlotLevel {
-                hold: [FLOOR_DB; 2],
-                lost_before: slot.lost_packets,
-                ..Default::default()
-            });
+            let level = self
+                .slots
+                .entry(slot.name.clone())
+                .or_insert_with(|| SlotLevel {
+                    hold: [FLOOR_DB; 2],
+                    lost_before: slot.lost_packets,
+                    ..Default::default()
+                });
             seen |= slot_differs(&level.now, slot);
             for side in 0..2 {
                 let peak = finite(slot.peak_dbfs.get(side).copied());
@@ -90,7 +93,12 @@ impl Meters {
             let before = self.channels.insert(channel.name.clone(), channel.clone());
             seen |= before.as_ref() != Some(channel);
         }
-        let named = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+        let named = |names: Vec<&str>| {
+            names
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<BTreeSet<_>>()
+        };
         let here = named(reading.callers.iter().map(|c| c.name.as_str()).collect());
         self.callers.retain(|name, _| here.contains(name));
         let here = named(reading.slots.iter().map(|s| s.name.as_str()).collect());
@@ -111,7 +119,9 @@ fn push<T>(list: &mut Vec<T>, value: T, most: usize) {
 
 /// Between the floor and full scale; what is missing or no number is silence.
 pub fn finite(db: Option<f32>) -> f32 {
-    db.filter(|db| db.is_finite()).unwrap_or(FLOOR_DB).clamp(FLOOR_DB, 6.0)
+    db.filter(|db| db.is_finite())
+        .unwrap_or(FLOOR_DB)
+        .clamp(FLOOR_DB, 6.0)
 }
 
 fn moved(a: &[f32], b: &[f32]) -> bool {
@@ -180,7 +190,10 @@ mod tests {
     fn who_is_gone_takes_their_meter_along() {
         let mut meters = Meters::default();
         let reading = v1::WatchMetersResponse {
-            callers: vec![v1::CallerMeters { name: "c".into(), ..Default::default() }],
+            callers: vec![v1::CallerMeters {
+                name: "c".into(),
+                ..Default::default()
+            }],
             ..Default::default()
         };
         meters.apply(&reading, 0);

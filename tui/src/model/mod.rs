@@ -348,8 +348,15 @@ impl Model {
 
     /// Everybody in the queue, in its order.
     pub fn in_queue(&self) -> Vec<&v1::Caller> {
-        let queue = self.world.shows.get(&self.show).map_or(&[][..], |show| &show.queue);
-        queue.iter().filter_map(|name| self.world.callers.get(name)).collect()
+        let queue = self
+            .world
+            .shows
+            .get(&self.show)
+            .map_or(&[][..], |show| &show.queue);
+        queue
+            .iter()
+            .filter_map(|name| self.world.callers.get(name))
+            .collect()
     }
 
     /// 1-based place in the queue.
@@ -383,7 +390,12 @@ impl Model {
             if channel.showing() == v1::channel::Showing::Backup {
                 flags.push(format!("channel {id} is on backup"));
             }
-            flags.extend(channel.alerts.iter().map(|a| format!("{id}: {}", text::clean(a))));
+            flags.extend(
+                channel
+                    .alerts
+                    .iter()
+                    .map(|a| format!("{id}: {}", text::clean(a))),
+            );
         }
         for name in &self.meters.clipped {
             flags.push(match self.world.callers.get(name) {
@@ -406,7 +418,9 @@ impl Model {
     /// When something changes by time alone; `None` while nothing does.
     pub fn next_tick(&self) -> u64 {
         // The wall clock and the elapsed times turn with the second.
-        let phase = self.server_ms().map_or(0, |ms| ms.rem_euclid(1_000).unsigned_abs());
+        let phase = self
+            .server_ms()
+            .map_or(0, |ms| ms.rem_euclid(1_000).unsigned_abs());
         let second = self.now + 1_000 - phase.min(999);
         let armed = self.armed.as_ref().map(|a| (self.now + 100).min(a.until));
         let notice = self.notice.as_ref().map(|n| n.until);

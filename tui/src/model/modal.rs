@@ -76,7 +76,10 @@ pub struct Choice {
 #[serde(rename_all = "snake_case")]
 pub enum Does {
     /// Arms or sends it.
-    Command { command: Command, sentence: String },
+    Command {
+        command: Command,
+        sentence: String,
+    },
     Quit,
     Nothing,
 }

@@ -26,10 +26,18 @@ impl World {
                 }
                 self.partial = snapshot.more;
                 let named = |c: &v1::Caller| c.name.clone();
-                self.shows.extend(snapshot.shows.iter().map(|s| (s.name.clone(), s.clone())));
-                self.callers.extend(snapshot.callers.iter().map(|c| (named(c), c.clone())));
-                self.slots.extend(snapshot.slots.iter().map(|s| (s.name.clone(), s.clone())));
-                self.channels.extend(snapshot.channels.iter().map(|c| (c.name.clone(), c.clone())));
+                self.shows
+                    .extend(snapshot.shows.iter().map(|s| (s.name.clone(), s.clone())));
+                self.callers
+                    .extend(snapshot.callers.iter().map(|c| (named(c), c.clone())));
+                self.slots
+                    .extend(snapshot.slots.iter().map(|s| (s.name.clone(), s.clone())));
+                self.channels.extend(
+                    snapshot
+                        .channels
+                        .iter()
+                        .map(|c| (c.name.clone(), c.clone())),
+                );
             }
             Some(Message::Change(change)) => {
                 for resource in change.resources.iter().filter_map(|r| r.resource.as_ref()) {
@@ -91,7 +99,9 @@ impl World {
     /// Slots of a show, in the order of their ids: `2` before `10`.
     pub fn slots_of(&self, show: &str) -> Vec<&v1::Slot> {
         let mut slots: Vec<_> = self.slots.values().filter(|s| s.show == show).collect();
-        slots.sort_by(|a, b| natural(crate::text::id(&a.name)).cmp(&natural(crate::text::id(&b.name))));
+        slots.sort_by(|a, b| {
+            natural(crate::text::id(&a.name)).cmp(&natural(crate::text::id(&b.name)))
+        });
         slots
     }
 
@@ -138,7 +148,11 @@ mod tests {
         assert!(world.apply(&snapshot(&["slots/old"], false)));
         assert!(!world.apply(&snapshot(&["slots/10"], true)));
         assert!(world.apply(&snapshot(&["slots/2"], false)));
-        let names: Vec<_> = world.slots_of("shows/main").iter().map(|s| s.name.as_str()).collect();
+        let names: Vec<_> = world
+            .slots_of("shows/main")
+            .iter()
+            .map(|s| s.name.as_str())
+            .collect();
         assert_eq!(names, ["slots/2", "slots/10"]);
         assert_eq!(world.revision, 9);
     }

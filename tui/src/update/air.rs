@@ -3,8 +3,8 @@
 use booth_proto::v1;
 
 use crate::command::{Command, Effect, Then};
-use crate::model::modal::Modal;
 use crate::model::line::Line;
+use crate::model::modal::Modal;
 use crate::model::{Model, Tone, Undo};
 use crate::text;
 
@@ -42,8 +42,16 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
         let place = model.place(&caller.name);
         let then = if was_ready { Then::Requeue } else { Then::Hold };
         Undo {
-            command: Command::Release { slot: slot.name.clone(), then, fade_ms: 0, revision: 0 },
-            then: place.map(|position| Command::Move { caller: caller.name.clone(), position }),
+            command: Command::Release {
+                slot: slot.name.clone(),
+                then,
+                fade_ms: 0,
+                revision: 0,
+            },
+            then: place.map(|position| Command::Move {
+                caller: caller.name.clone(),
+                position,
+            }),
             sentence: match place {
                 Some(place) => format!("UNDO: RELEASE {id}, {who} back to place {place}"),
                 None => format!("UNDO: RELEASE {id}, {who} back in the queue"),
@@ -58,8 +66,13 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
                 over: true,
                 revision: 0,
             },
-            then: was_ready.then(|| Command::Approve { caller: caller.name.clone() }),
-            sentence: format!("UNDO: TAKE {id} ← {} again", model.world.caller_name(replaced)),
+            then: was_ready.then(|| Command::Approve {
+                caller: caller.name.clone(),
+            }),
+            sentence: format!(
+                "UNDO: TAKE {id} ← {} again",
+                model.world.caller_name(replaced)
+            ),
         }
     };
     let command = Command::Take {
@@ -69,17 +82,24 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
         over,
         revision: slot.revision,
     };
-    Intent { undo: Some(undo), ..Intent::new(command, sentence) }
+    Intent {
+        undo: Some(undo),
+        ..Intent::new(command, sentence)
+    }
 }
 
 /// The selected caller; with nobody of the queue selected, the first who is READY.
 fn pick_caller(model: &Model, over: bool) -> Result<v1::Caller, String> {
     use v1::caller::State;
-    let selected = model.selected_caller().filter(|c| !matches!(c.state(), State::OnAir | State::Ended));
+    let selected = model
+        .selected_caller()
+        .filter(|c| !matches!(c.state(), State::OnAir | State::Ended));
     let Some(caller) = selected else {
         let ready = |c: &&v1::Caller| c.state() == State::Ready && c.connected;
         let next = model.in_queue().into_iter().find(ready);
-        return next.cloned().ok_or_else(|| "nobody is READY and connected".to_owned());
+        return next
+            .cloned()
+            .ok_or_else(|| "nobody is READY and connected".to_owned());
     };
     let who = model.world.caller_name(&caller.name);
     let key = |action| model.settings.keymap.shown(action);
@@ -99,13 +119,18 @@ fn pick_caller(model: &Model, over: bool) -> Result<v1::Caller, String> {
 
 /// The selected slot, or (never replacing anybody) the first free one.
 fn pick_slot(model: &Model, over: bool) -> Result<v1::Slot, String> {
-    let selected = model.selected_slot().ok_or_else(|| "this show has no slot".to_owned())?;
+    let selected = model
+        .selected_slot()
+        .ok_or_else(|| "this show has no slot".to_owned())?;
     if over {
         return Ok(selected.clone());
     }
     let free = |s: &&v1::Slot| s.assigned_caller.is_empty();
     if free(&selected) && !selected.online {
-        return Err(format!("slot {} has no worker: wait, or take over", text::id(&selected.name)));
+        return Err(format!(
+            "slot {} has no worker: wait, or take over",
+            text::id(&selected.name)
+        ));
     }
     if free(&selected) {
         return Ok(selected.clone());
@@ -141,7 +166,12 @@ pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
     };
     if then == Then::Drop {
         let names = vec![who, text::id(&slot.assigned_caller).to_owned()];
-        model.modal = Some(Modal::Confirm { command, sentence, names, line: Line::default() });
+        model.modal = Some(Modal::Confirm {
+            command,
+            sentence,
+            names,
+            line: Line::default(),
+        });
         return;
     }
     let undo = Undo {
@@ -155,7 +185,14 @@ pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
         then: None,
         sentence: format!("UNDO: TAKE {id} ← {who} again"),
     };
-    arm(model, Intent { undo: Some(undo), ..Intent::new(command, sentence) }, effects);
+    arm(
+        model,
+        Intent {
+            undo: Some(undo),
+            ..Intent::new(command, sentence)
+        },
+        effects,
+    );
 }
 
 /// The counter-command of what was done last, if the slot is still as that left it.
@@ -171,7 +208,12 @@ pub fn undo(model: &mut Model, effects: &mut Vec<Effect>) {
         (Command::Release { .. }, _) => !on_it.is_empty(),
         (Command::Take { .. }, Some(Command::Approve { caller })) => on_it == caller,
         (Command::Take { caller, .. }, _) => {
-            on_it != caller && model.world.callers.get(caller).is_some_and(|c| c.slot.is_empty())
+            on_it != caller
+                && model
+                    .world
+                    .callers
+                    .get(caller)
+                    .is_some_and(|c| c.slot.is_empty())
         }
         _ => true,
     };
@@ -186,9 +228,16 @@ pub fn undo(model: &mut Model, effects: &mut Vec<Effect>) {
         let id = text::id(undo.command.resource()).to_owned();
         let by = last_on(model, undo.command.resource());
         model.undo = None;
-        return notice(model, Tone::Bad, format!("slot {id} has changed since, nothing is undone{by}"));
+        return notice(
+            model,
+            Tone::Bad,
+            format!("slot {id} has changed since, nothing is undone{by}"),
+        );
     }
-    let intent = Intent { then: undo.then, ..Intent::new(undo.command, undo.sentence) };
+    let intent = Intent {
+        then: undo.then,
+        ..Intent::new(undo.command, undo.sentence)
+    };
     arm(model, intent, effects);
 }
 

@@ -17,16 +17,33 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     };
     let id = text::id(&channel.name).to_owned();
     let (name, revision) = (channel.name.clone(), channel.revision);
-    let force = |force| Command::Force { channel: name.clone(), force, revision };
+    let force = |force| Command::Force {
+        channel: name.clone(),
+        force,
+        revision,
+    };
     let intent = match action {
-        Action::Auto => Intent::new(force(Force::Auto), format!("CHANNEL {id} chooses by itself")),
+        Action::Auto => Intent::new(
+            force(Force::Auto),
+            format!("CHANNEL {id} chooses by itself"),
+        ),
         Action::ForceLive => Intent::new(force(Force::Live), format!("CHANNEL {id} HELD ON LIVE")),
-        Action::ForceBackup => Intent::new(force(Force::Backup), format!("CHANNEL {id} HELD ON BACKUP")),
+        Action::ForceBackup => {
+            Intent::new(force(Force::Backup), format!("CHANNEL {id} HELD ON BACKUP"))
+        }
         Action::StartChannel => {
             if channel.running {
-                return notice(model, Tone::Plain, format!("channel {id} is on air already"));
+                return notice(
+                    model,
+                    Tone::Plain,
+                    format!("channel {id} is on air already"),
+                );
             }
-            let command = Command::Run { channel: name, run: true, revision };
+            let command = Command::Run {
+                channel: name,
+                run: true,
+                revision,
+            };
             Intent::new(command, format!("START channel {id}"))
         }
         Action::StopChannel => {
@@ -34,7 +51,11 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
                 return notice(model, Tone::Plain, format!("channel {id} is off already"));
             }
             model.modal = Some(Modal::Confirm {
-                command: Command::Run { channel: name, run: false, revision },
+                command: Command::Run {
+                    channel: name,
+                    run: false,
+                    revision,
+                },
                 sentence: format!("TAKE channel {id} OFF AIR"),
                 names: vec![id],
                 line: Line::default(),
@@ -44,8 +65,17 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Destination => return destinations(model, &channel),
         _ => return,
     };
-    if !channel.running && matches!(action, Action::Auto | Action::ForceLive | Action::ForceBackup) {
-        return notice(model, Tone::Plain, format!("channel {id} is off: start it first"));
+    if !channel.running
+        && matches!(
+            action,
+            Action::Auto | Action::ForceLive | Action::ForceBackup
+        )
+    {
+        return notice(
+            model,
+            Tone::Plain,
+            format!("channel {id} is off: start it first"),
+        );
     }
     arm(model, intent, effects);
 }
@@ -76,6 +106,15 @@ fn destinations(model: &mut Model, channel: &v1::Channel) {
         }
     };
     // One digit each.
-    let items = channel.destinations.iter().take(9).enumerate().map(choice).collect();
-    model.modal = Some(Modal::Choose { title: format!("destinations of {id}"), items });
+    let items = channel
+        .destinations
+        .iter()
+        .take(9)
+        .enumerate()
+        .map(choice)
+        .collect();
+    model.modal = Some(Modal::Choose {
+        title: format!("destinations of {id}"),
+        items,
+    });
 }

@@ -25,7 +25,10 @@ pub fn link(model: &mut Model, msg: LinkMsg, effects: &mut Vec<Effect>) {
         LinkMsg::Up { status, operator } => {
             let server = &status.version;
             if *server != model.start.version {
-                let text = format!("server {server}, console {}: what one of them does not know is left out", model.start.version);
+                let text = format!(
+                    "server {server}, console {}: what one of them does not know is left out",
+                    model.start.version
+                );
                 notice(model, Tone::Plain, text);
             }
             model.status = Some(*status);
@@ -44,7 +47,11 @@ pub fn link(model: &mut Model, msg: LinkMsg, effects: &mut Vec<Effect>) {
             let now = model.now;
             model.dirty |= model.meters.apply(&reading, now);
         }
-        LinkMsg::Down { why, next, retry_ms } => {
+        LinkMsg::Down {
+            why,
+            next,
+            retry_ms,
+        } => {
             let why = text::clean(&why).into_owned();
             if model.link == LinkState::Live {
                 model.log.push(Entry {
@@ -57,13 +64,21 @@ pub fn link(model: &mut Model, msg: LinkMsg, effects: &mut Vec<Effect>) {
                 });
             }
             let retry_at = model.now + retry_ms;
-            model.link = LinkState::Down { why, next, retry_at };
+            model.link = LinkState::Down {
+                why,
+                next,
+                retry_at,
+            };
             model.dirty = true;
         }
         LinkMsg::Answer { request_id, result } => answer(model, &request_id, result, effects),
         LinkMsg::Picture { caller, jpeg } => {
             if model.queue.selected.as_ref() == Some(&caller) {
-                model.picture = Some(Picture { caller, jpeg, at: model.now });
+                model.picture = Some(Picture {
+                    caller,
+                    jpeg,
+                    at: model.now,
+                });
                 model.dirty = true;
             }
         }
@@ -103,7 +118,9 @@ fn watch(model: &mut Model, response: &v1::WatchResponse) {
 fn set_clock(model: &mut Model, server_ms: i64) {
     let offset = server_ms - i64::try_from(model.now).unwrap_or(i64::MAX);
     match model.clock_offset {
-        Some(known) if (known - offset).abs() < 1_500 => model.clock_offset = Some(known.max(offset)),
+        Some(known) if (known - offset).abs() < 1_500 => {
+            model.clock_offset = Some(known.max(offset))
+        }
         _ => {
             model.clock_offset = Some(offset);
             model.dirty = true;
@@ -149,9 +166,14 @@ fn outcome(model: &Model, pending: &Pending) -> Option<Option<String>> {
         Command::Take { slot, caller, .. } => {
             let found = model.world.slots.get(slot);
             let Some(found) = found.filter(|s| s.assigned_caller == *caller) else {
-                return Some(Some(format!("{}: changed since{}", pending.what, last_on(model, slot))));
+                return Some(Some(format!(
+                    "{}: changed since{}",
+                    pending.what,
+                    last_on(model, slot)
+                )));
             };
-            let on = found.showing() == v1::slot::Showing::Caller && found.showing_caller == *caller;
+            let on =
+                found.showing() == v1::slot::Showing::Caller && found.showing_caller == *caller;
             on.then(|| {
                 let who = model.world.caller_name(caller);
                 Some(format!("{who} is ON AIR on {}", text::id(slot)))
@@ -161,7 +183,10 @@ fn outcome(model: &Model, pending: &Pending) -> Option<Option<String>> {
             let found = model.world.slots.get(slot);
             let still = found.is_some_and(|s| {
                 s.assigned_caller.is_empty()
-                    && matches!(s.showing(), v1::slot::Showing::Caller | v1::slot::Showing::Frozen)
+                    && matches!(
+                        s.showing(),
+                        v1::slot::Showing::Caller | v1::slot::Showing::Frozen
+                    )
             });
             (!still).then(|| Some(format!("slot {} is off", text::id(slot))))
         }
@@ -178,14 +203,28 @@ fn outcome(model: &Model, pending: &Pending) -> Option<Option<String>> {
     }
 }
 
-fn answer(model: &mut Model, request_id: &str, result: Result<Answer, Refusal>, effects: &mut Vec<Effect>) {
+fn answer(
+    model: &mut Model,
+    request_id: &str,
+    result: Result<Answer, Refusal>,
+    effects: &mut Vec<Effect>,
+) {
     model.dirty = true;
-    let Some(pending) = model.pending.get_mut(request_id) else { return };
+    let Some(pending) = model.pending.get_mut(request_id) else {
+        return;
+    };
     match result {
         Ok(answer) => {
             pending.accepted = Some(answer.revision);
-            let (undo, then, sentence) = (pending.undo.take(), pending.then.take(), pending.what.clone());
-            if matches!(pending.command, Command::Take { .. } | Command::Release { .. }) {
+            let (undo, then, sentence) = (
+                pending.undo.take(),
+                pending.then.take(),
+                pending.what.clone(),
+            );
+            if matches!(
+                pending.command,
+                Command::Take { .. } | Command::Release { .. }
+            ) {
                 // An undone thing is not undone again.
                 model.undo = undo;
             }
@@ -198,7 +237,9 @@ fn answer(model: &mut Model, request_id: &str, result: Result<Answer, Refusal>, 
             follow(model);
         }
         Err(refusal) => {
-            let Some(pending) = model.pending.remove(request_id) else { return };
+            let Some(pending) = model.pending.remove(request_id) else {
+                return;
+            };
             refused(model, &pending, &refusal);
         }
     }
@@ -208,13 +249,21 @@ fn refused(model: &mut Model, pending: &Pending, refusal: &Refusal) {
     let what = &pending.what;
     let said = text::clean(&refusal.text).into_owned();
     if refusal.lost {
-        return notice(model, Tone::Bad, format!("NOBODY KNOWS whether it was done: {what} ({said})"));
+        return notice(
+            model,
+            Tone::Bad,
+            format!("NOBODY KNOWS whether it was done: {what} ({said})"),
+        );
     }
     let resource = pending.command.resource().to_owned();
     if refusal.reason == "REVISION_MISMATCH" {
         let sent = pending.command.clone();
         let known = model.world.revision_of(&resource);
-        model.conflict = Some(Conflict { what: what.clone(), resource, since: model.now });
+        model.conflict = Some(Conflict {
+            what: what.clone(),
+            resource,
+            since: model.now,
+        });
         // The stream may have told who it was before the answer came.
         if sent.clone().at_revision(known) != sent {
             conflict(model);
@@ -229,26 +278,44 @@ fn refused(model: &mut Model, pending: &Pending, refusal: &Refusal) {
 }
 
 fn conflict(model: &mut Model) {
-    let Some(conflict) = model.conflict.take() else { return };
+    let Some(conflict) = model.conflict.take() else {
+        return;
+    };
     let by = last_on(model, &conflict.resource);
-    notice(model, Tone::Bad, format!("NOT DONE: {}: somebody was first{by}", conflict.what));
+    notice(
+        model,
+        Tone::Bad,
+        format!("NOT DONE: {}: somebody was first{by}", conflict.what),
+    );
 }
 
 /// What should have come by now.
 pub fn overdue(model: &mut Model) {
     let now = model.now;
-    if model.conflict.as_ref().is_some_and(|c| now >= c.since + CONFLICT_MS) {
+    if model
+        .conflict
+        .as_ref()
+        .is_some_and(|c| now >= c.since + CONFLICT_MS)
+    {
         conflict(model);
     }
     let late = |p: &Pending| match p.accepted {
         None => now >= p.since + NO_ANSWER_MS,
         Some(_) => now >= p.since + NO_FACT_MS,
     };
-    let late: Vec<String> = model.pending.iter().filter(|(_, p)| late(p)).map(|(id, _)| id.clone()).collect();
+    let late: Vec<String> = model
+        .pending
+        .iter()
+        .filter(|(_, p)| late(p))
+        .map(|(id, _)| id.clone())
+        .collect();
     for id in late {
         if let Some(pending) = model.pending.remove(&id) {
             let text = match pending.accepted {
-                None => format!("no answer: NOBODY KNOWS whether it was done: {}", pending.what),
+                None => format!(
+                    "no answer: NOBODY KNOWS whether it was done: {}",
+                    pending.what
+                ),
                 Some(_) => format!("accepted, but not seen on the output: {}", pending.what),
             };
             notice(model, Tone::Bad, text);

@@ -4,8 +4,8 @@ use crate::action::Action;
 use crate::command::Effect;
 use crate::key::{Code, Key, show_sequence};
 use crate::keymap::Found;
-use crate::model::modal::{Choice, Does, Modal};
 use crate::model::line::Line;
+use crate::model::modal::{Choice, Does, Modal};
 use crate::model::{Model, Tone, View};
 
 use super::send::{self, notice};
@@ -30,18 +30,25 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
         return modal::key(model, key, effects);
     }
     if key.code == Code::Enter && model.prefix.is_empty() {
-        let late = model.ran_out.is_some_and(|at| model.now < at + LATE_ENTER_MS);
+        let late = model
+            .ran_out
+            .is_some_and(|at| model.now < at + LATE_ENTER_MS);
         model.ran_out = None;
         if !late {
             enter(model, effects);
         }
         return;
     }
-    if let (Code::Char(digit @ '1'..='9'), true) = (key.code, model.prefix.is_empty() && !key.ctrl && !key.alt) {
+    if let (Code::Char(digit @ '1'..='9'), true) =
+        (key.code, model.prefix.is_empty() && !key.ctrl && !key.alt)
+    {
         return digit_picks(model, digit as usize - '1' as usize);
     }
     model.prefix.push(key);
-    let found = model.settings.keymap.find(&model.prefix, |action| model.works(action));
+    let found = model
+        .settings
+        .keymap
+        .find(&model.prefix, |action| model.works(action));
     match found {
         Found::Action(action) => {
             model.prefix.clear();
@@ -51,7 +58,14 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
         Found::Nothing => {
             let typed = std::mem::take(&mut model.prefix);
             if typed.len() > 1 && key.code != Code::Esc {
-                notice(model, Tone::Plain, format!("{} means nothing here; ? shows all keys", show_sequence(&typed)));
+                notice(
+                    model,
+                    Tone::Plain,
+                    format!(
+                        "{} means nothing here; ? shows all keys",
+                        show_sequence(&typed)
+                    ),
+                );
             }
         }
     }
@@ -61,8 +75,14 @@ fn enter(model: &mut Model, effects: &mut Vec<Effect>) {
     if matches!(model.view, View::Air | View::Queue) && model.queue.selected.is_some() {
         act(model, Action::Card, effects);
     } else if model.view == View::Log {
-        let name = model.logs.selected.as_ref().and_then(|n| n.parse::<usize>().ok());
-        let resource = name.and_then(|n| model.log.entries.get(n)).map(|e| e.resource.clone());
+        let name = model
+            .logs
+            .selected
+            .as_ref()
+            .and_then(|n| n.parse::<usize>().ok());
+        let resource = name
+            .and_then(|n| model.log.entries.get(n))
+            .map(|e| e.resource.clone());
         if let Some(resource) = resource {
             super::palette::show(model, &resource);
         }
@@ -79,7 +99,11 @@ fn digit_picks(model: &mut Model, number: usize) {
     let name = model.slots().get(number).map(|slot| slot.name.clone());
     match name {
         Some(name) => model.slot = Some(name),
-        None => notice(model, Tone::Plain, format!("there is no slot {}", number + 1)),
+        None => notice(
+            model,
+            Tone::Plain,
+            format!("there is no slot {}", number + 1),
+        ),
     }
 }
 
@@ -139,12 +163,22 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Last => step(model, isize::MAX / 2),
         Action::Filter => {
             let before = model.list().filter.clone();
-            model.modal = Some(Modal::Filter { line: Line::with(&before), before });
+            model.modal = Some(Modal::Filter {
+                line: Line::with(&before),
+                before,
+            });
         }
-        Action::Palette => model.modal = Some(Modal::Palette { line: Line::default(), picked: 0 }),
+        Action::Palette => {
+            model.modal = Some(Modal::Palette {
+                line: Line::default(),
+                picked: 0,
+            })
+        }
         Action::Help => model.modal = Some(Modal::Help { offset: 0 }),
         Action::Back => back(model),
-        Action::StartShow | Action::StopShow | Action::OpenShow => queue::show(model, action, effects),
+        Action::StartShow | Action::StopShow | Action::OpenShow => {
+            queue::show(model, action, effects)
+        }
         Action::Immediate => {
             model.settings.immediate = !model.settings.immediate;
             let text = match model.settings.immediate {
@@ -157,7 +191,11 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Pictures => {
             model.settings.pictures = !model.settings.pictures;
             model.picture = None;
-            let text = if model.settings.pictures { "pictures are shown" } else { "pictures are off" };
+            let text = if model.settings.pictures {
+                "pictures are shown"
+            } else {
+                "pictures are off"
+            };
             notice(model, Tone::Plain, text.to_owned());
         }
         Action::Redraw => effects.push(Effect::Redraw),
@@ -180,11 +218,18 @@ pub fn allowed(model: &Model, action: Action) -> Result<(), String> {
             crate::action::Right::Screener => "SCREENER",
             _ => "OPERATOR",
         };
-        return Err(format!("{} needs the role {needed}; yours is {}", spec.name, model.right_name()));
+        return Err(format!(
+            "{} needs the role {needed}; yours is {}",
+            spec.name,
+            model.right_name()
+        ));
     }
     let sends = spec.right > crate::action::Right::Viewer;
     if sends && model.stale() {
-        return Err(format!("{}: nothing is sent while the state is unknown", spec.name));
+        return Err(format!(
+            "{}: nothing is sent while the state is unknown",
+            spec.name
+        ));
     }
     Ok(())
 }
@@ -213,7 +258,11 @@ fn back(model: &mut Model) {
 
 fn turn(model: &mut Model, by: isize) {
     let views = model.views();
-    let now = if model.view == View::Caller { model.back_to } else { model.view };
+    let now = if model.view == View::Caller {
+        model.back_to
+    } else {
+        model.view
+    };
     let at = views.iter().position(|view| *view == now).unwrap_or(0);
     let count = isize::try_from(views.len()).unwrap_or(1);
     let next = (isize::try_from(at).unwrap_or(0) + by).rem_euclid(count);
@@ -223,7 +272,9 @@ fn turn(model: &mut Model, by: isize) {
 }
 
 fn page(model: &Model) -> isize {
-    isize::try_from(crate::view::layout::list_height(model)).unwrap_or(1).max(1)
+    isize::try_from(crate::view::layout::list_height(model))
+        .unwrap_or(1)
+        .max(1)
 }
 
 fn step(model: &mut Model, by: isize) {
@@ -234,8 +285,15 @@ fn practice(model: &mut Model, effects: &mut Vec<Effect>) {
     if model.practice.is_some() {
         effects.push(Effect::StopPractice);
     } else {
-        effects.push(Effect::Practice { show: model.show.clone(), callers: 3 });
-        notice(model, Tone::Plain, "synthetic callers are being made …".to_owned());
+        effects.push(Effect::Practice {
+            show: model.show.clone(),
+            callers: 3,
+        });
+        notice(
+            model,
+            Tone::Plain,
+            "synthetic callers are being made …".to_owned(),
+        );
     }
 }
 
@@ -243,9 +301,16 @@ fn quit(model: &mut Model, effects: &mut Vec<Effect>) {
     if model.practice.is_none() {
         return effects.push(Effect::Quit);
     }
-    let choice = |key, label: &str, does| Choice { key, label: label.to_owned(), does };
+    let choice = |key, label: &str, does| Choice {
+        key,
+        label: label.to_owned(),
+        does,
+    };
     model.modal = Some(Modal::Choose {
         title: "the synthetic callers leave with you".into(),
-        items: vec![choice('q', "quit", Does::Quit), choice('s', "stay", Does::Nothing)],
+        items: vec![
+            choice('q', "quit", Does::Quit),
+            choice('s', "stay", Does::Nothing),
+        ],
     });
 }

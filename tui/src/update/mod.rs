@@ -55,12 +55,24 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
         Msg::Link(msg) => facts::link(model, msg, &mut effects),
         Msg::Practice(Practice::Started { callers }) => {
             model.practice = Some(callers);
-            send::notice(model, Tone::Good, format!("{callers} synthetic callers are joining"));
+            send::notice(
+                model,
+                Tone::Good,
+                format!("{callers} synthetic callers are joining"),
+            );
         }
         Msg::Practice(Practice::Ended { why }) => {
             model.practice = None;
-            let tone = if why.is_empty() { Tone::Plain } else { Tone::Bad };
-            let why = if why.is_empty() { "left".to_owned() } else { format!("ended: {why}") };
+            let tone = if why.is_empty() {
+                Tone::Plain
+            } else {
+                Tone::Bad
+            };
+            let why = if why.is_empty() {
+                "left".to_owned()
+            } else {
+                format!("ended: {why}")
+            };
             send::notice(model, tone, format!("the synthetic callers {why}"));
         }
         Msg::Trouble(text) => send::notice(model, Tone::Bad, text::clean(&text).into_owned()),
@@ -95,9 +107,17 @@ fn expire(model: &mut Model) {
     if model.armed.as_ref().is_some_and(|armed| now >= armed.until) {
         model.armed = None;
         model.ran_out = Some(now);
-        send::notice(model, Tone::Plain, "not confirmed: nothing was done".to_owned());
+        send::notice(
+            model,
+            Tone::Plain,
+            "not confirmed: nothing was done".to_owned(),
+        );
     }
-    if model.notice.as_ref().is_some_and(|notice| now >= notice.until) {
+    if model
+        .notice
+        .as_ref()
+        .is_some_and(|notice| now >= notice.until)
+    {
         model.notice = None;
         model.dirty = true;
     }
@@ -110,7 +130,9 @@ fn picture(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(caller) = model.queue.selected.clone().filter(|_| wanted) else {
         return;
     };
-    let due = model.picture_asked.is_none_or(|at| model.now >= at + PICTURE_EVERY_MS);
+    let due = model
+        .picture_asked
+        .is_none_or(|at| model.now >= at + PICTURE_EVERY_MS);
     if due {
         model.picture_asked = Some(model.now);
         effects.push(Effect::Picture { caller });

@@ -5,11 +5,13 @@ use crate::key::{Code, Key};
 use crate::model::modal::{Does, Modal, Write};
 use crate::model::{Model, Tone};
 
-use super::send::{Intent, arm, notice, send};
 use super::palette;
+use super::send::{Intent, arm, notice, send};
 
 pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
-    let Some(modal) = model.modal.take() else { return };
+    let Some(modal) = model.modal.take() else {
+        return;
+    };
     match modal {
         Modal::Help { offset } => help(model, key, offset),
         Modal::Palette { line, picked } => palette::key(model, key, line, picked, effects),
@@ -17,7 +19,9 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
             Code::Esc => model.list_mut().filter = before,
             Code::Enter => {}
             Code::Up | Code::Down => {
-                model.list_mut().step(if key.code == Code::Up { -1 } else { 1 });
+                model
+                    .list_mut()
+                    .step(if key.code == Code::Up { -1 } else { 1 });
                 model.modal = Some(Modal::Filter { line, before });
             }
             _ => {
@@ -26,7 +30,11 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
                 model.modal = Some(Modal::Filter { line, before });
             }
         },
-        Modal::Write { what, caller, mut line } => match key.code {
+        Modal::Write {
+            what,
+            caller,
+            mut line,
+        } => match key.code {
             Code::Esc => {}
             Code::Enter => written(model, what, caller, line.text.trim().to_owned(), effects),
             _ => {
@@ -34,16 +42,29 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
                 model.modal = Some(Modal::Write { what, caller, line });
             }
         },
-        Modal::Confirm { command, sentence, names, mut line } => match key.code {
+        Modal::Confirm {
+            command,
+            sentence,
+            names,
+            mut line,
+        } => match key.code {
             Code::Esc => notice(model, Tone::Plain, "cancelled".into()),
             Code::Enter => confirmed(model, command, sentence, names, line, effects),
             _ => {
                 line.key(key);
-                model.modal = Some(Modal::Confirm { command, sentence, names, line });
+                model.modal = Some(Modal::Confirm {
+                    command,
+                    sentence,
+                    names,
+                    line,
+                });
             }
         },
         Modal::Choose { title, items } => {
-            let picked = items.iter().find(|item| key == Key::char(item.key)).cloned();
+            let picked = items
+                .iter()
+                .find(|item| key == Key::char(item.key))
+                .cloned();
             match (picked, key.code) {
                 (Some(item), _) => chosen(model, item.does, effects),
                 (None, Code::Esc) => {}
@@ -65,13 +86,23 @@ pub fn chosen(model: &mut Model, does: Does, effects: &mut Vec<Effect>) {
     }
 }
 
-fn written(model: &mut Model, what: Write, caller: String, text: String, effects: &mut Vec<Effect>) {
+fn written(
+    model: &mut Model,
+    what: Write,
+    caller: String,
+    text: String,
+    effects: &mut Vec<Effect>,
+) {
     let who = model.world.caller_name(&caller);
     let intent = match what {
         // A reason may be left out; an empty message is none.
-        Write::Reject => {
-            Intent::new(Command::Reject { caller, reason: text }, format!("reject {who}"))
-        }
+        Write::Reject => Intent::new(
+            Command::Reject {
+                caller,
+                reason: text,
+            },
+            format!("reject {who}"),
+        ),
         _ if text.is_empty() => return,
         Write::Chat => Intent::new(Command::Chat { caller, text }, format!("message to {who}")),
         Write::Note => Intent::new(Command::Note { caller, text }, format!("note on {who}")),
@@ -88,18 +119,34 @@ fn confirmed(
     effects: &mut Vec<Effect>,
 ) {
     let typed = line.text.trim().to_lowercase();
-    if names.iter().any(|name| name.trim().to_lowercase() == typed && !typed.is_empty()) {
+    if names
+        .iter()
+        .any(|name| name.trim().to_lowercase() == typed && !typed.is_empty())
+    {
         return send_checked(model, Intent::new(command, sentence), effects);
     }
-    notice(model, Tone::Bad, "that is not the name: nothing was done (Esc leaves)".into());
-    model.modal = Some(Modal::Confirm { command, sentence, names, line });
+    notice(
+        model,
+        Tone::Bad,
+        "that is not the name: nothing was done (Esc leaves)".into(),
+    );
+    model.modal = Some(Modal::Confirm {
+        command,
+        sentence,
+        names,
+        line,
+    });
 }
 
 /// A pop-up may have stood there while the link went.
 fn send_checked(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
     if model.stale() {
         let what = intent.sentence;
-        return notice(model, Tone::Bad, format!("NOT DONE: {what} (the state is unknown)"));
+        return notice(
+            model,
+            Tone::Bad,
+            format!("NOT DONE: {what} (the state is unknown)"),
+        );
     }
     send(model, intent, effects);
 }

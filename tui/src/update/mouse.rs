@@ -46,10 +46,16 @@ pub fn click(model: &mut Model, x: u16, y: u16, effects: &mut Vec<Effect>) {
 pub fn wheel(model: &mut Model, _x: u16, _y: u16, down: bool) {
     match &mut model.modal {
         Some(Modal::Help { offset }) => {
-            *offset = if down { *offset + 3 } else { offset.saturating_sub(3) };
+            *offset = if down {
+                *offset + 3
+            } else {
+                offset.saturating_sub(3)
+            };
             let wanted = *offset;
             let last = crate::view::help::last_offset(model);
-            model.modal = Some(Modal::Help { offset: wanted.min(last) });
+            model.modal = Some(Modal::Help {
+                offset: wanted.min(last),
+            });
         }
         Some(_) => {}
         None => {

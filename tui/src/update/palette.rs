@@ -40,7 +40,10 @@ pub fn key(model: &mut Model, key: Key, mut line: Line, picked: usize, effects: 
         }
     };
     let last = search(model, &line.text).len().saturating_sub(1);
-    model.modal = Some(Modal::Palette { picked: picked.min(last), line });
+    model.modal = Some(Modal::Palette {
+        picked: picked.min(last),
+        line,
+    });
 }
 
 pub fn go(model: &mut Model, target: Target, effects: &mut Vec<Effect>) {
@@ -70,12 +73,22 @@ pub fn show(model: &mut Model, name: &str) {
     } else if model.world.slots.contains_key(name) {
         model.slot = Some(name.to_owned());
         model.view = View::Air;
-    } else if let Some(channel) = model.world.channels.keys().find(|c| name.starts_with(c.as_str())).cloned() {
+    } else if let Some(channel) = model
+        .world
+        .channels
+        .keys()
+        .find(|c| name.starts_with(c.as_str()))
+        .cloned()
+    {
         model.channels.filter.clear();
         model.channels.choose(&channel);
         model.view = View::Channels;
     } else {
-        notice(model, Tone::Plain, format!("{} is not there any more", text::id(name)));
+        notice(
+            model,
+            Tone::Plain,
+            format!("{} is not there any more", text::id(name)),
+        );
     }
 }
 
@@ -90,36 +103,84 @@ pub fn search(model: &Model, typed: &str) -> Vec<Hit> {
             None => score_words(&typed, &hay),
         };
         if let Some(score) = score {
-            hits.push(Hit { target, title, about, keys, score: score + bonus });
+            hits.push(Hit {
+                target,
+                title,
+                about,
+                keys,
+                score: score + bonus,
+            });
         }
     };
     for spec in ACTIONS {
         if model.works(spec.action) && model.may(spec.action) {
             let keys = model.settings.keymap.shown(spec.action);
-            offer(Target::Action(spec.action), spec.name.replace('-', " "), spec.help.to_owned(), keys, 5);
+            offer(
+                Target::Action(spec.action),
+                spec.name.replace('-', " "),
+                spec.help.to_owned(),
+                keys,
+                5,
+            );
         }
     }
     let world = &model.world;
-    for caller in world.callers.values().filter(|c| c.name.starts_with(&format!("{}/", model.show))) {
+    for caller in world
+        .callers
+        .values()
+        .filter(|c| c.name.starts_with(&format!("{}/", model.show)))
+    {
         let state = super::state_word(caller.state());
         let topic = text::clean(&caller.topic);
         let about = format!("caller {} · {state} · {topic}", text::id(&caller.name));
         // The ended ones are looked for rarely.
-        let bonus = if caller.state() == booth_proto::v1::caller::State::Ended { -10 } else { 0 };
-        offer(Target::Caller(caller.name.clone()), world.caller_name(&caller.name), about, String::new(), bonus);
+        let bonus = if caller.state() == booth_proto::v1::caller::State::Ended {
+            -10
+        } else {
+            0
+        };
+        offer(
+            Target::Caller(caller.name.clone()),
+            world.caller_name(&caller.name),
+            about,
+            String::new(),
+            bonus,
+        );
     }
     for slot in model.slots() {
         let title = format!("slot {}", text::id(&slot.name));
-        let about = slot.settings.as_ref().and_then(|s| s.title.clone()).unwrap_or_default();
-        offer(Target::Slot(slot.name.clone()), title, text::clean(&about).into_owned(), String::new(), 0);
+        let about = slot
+            .settings
+            .as_ref()
+            .and_then(|s| s.title.clone())
+            .unwrap_or_default();
+        offer(
+            Target::Slot(slot.name.clone()),
+            title,
+            text::clean(&about).into_owned(),
+            String::new(),
+            0,
+        );
     }
     for channel in world.channels.values() {
         let title = format!("channel {}", text::id(&channel.name));
-        offer(Target::Channel(channel.name.clone()), title, String::new(), String::new(), 0);
+        offer(
+            Target::Channel(channel.name.clone()),
+            title,
+            String::new(),
+            String::new(),
+            0,
+        );
     }
     for show in world.shows.values() {
         let title = format!("show {}", text::id(&show.name));
-        offer(Target::Show(show.name.clone()), title, text::clean(&show.title).into_owned(), String::new(), 0);
+        offer(
+            Target::Show(show.name.clone()),
+            title,
+            text::clean(&show.title).into_owned(),
+            String::new(),
+            0,
+        );
     }
     hits.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.title.cmp(&b.title)));
     hits.truncate(MOST);
@@ -150,7 +211,8 @@ fn score(typed: &str, name: &str) -> Option<i32> {
         before = c;
     }
     // A name that is matched whole is better than a longer one.
-    let rest = i32::try_from(name.chars().count().saturating_sub(typed.chars().count())).unwrap_or(0);
+    let rest =
+        i32::try_from(name.chars().count().saturating_sub(typed.chars().count())).unwrap_or(0);
     wanted.peek().is_none().then_some(score - rest / 4)
 }
 
@@ -169,7 +231,10 @@ mod tests {
     fn beginnings_of_words_come_before_letters_in_the_middle() {
         let names = ["sort name", "take over", "take", "note"];
         let best = |typed: &str| {
-            let mut found: Vec<_> = names.iter().filter_map(|n| Some((score(typed, n)?, *n))).collect();
+            let mut found: Vec<_> = names
+                .iter()
+                .filter_map(|n| Some((score(typed, n)?, *n)))
+                .collect();
             found.sort();
             found.last().map(|(_, name)| *name)
         };

@@ -38,7 +38,10 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
             if position == place {
                 return;
             }
-            let moved = Command::Move { caller: name, position };
+            let moved = Command::Move {
+                caller: name,
+                position,
+            };
             Intent::new(moved, format!("move {who} to place {position}"))
         }
         Action::Reject => return write(model, Write::Reject, name),
@@ -48,7 +51,10 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Drop => {
             let id = text::id(&name).to_owned();
             model.modal = Some(Modal::Confirm {
-                command: Command::Drop { caller: name, revision: caller.revision },
+                command: Command::Drop {
+                    caller: name,
+                    revision: caller.revision,
+                },
                 sentence: format!("END THE CALL of {who}"),
                 names: vec![who, id],
                 line: Line::default(),
@@ -76,14 +82,26 @@ fn subject(model: &Model, action: Action) -> Option<v1::Caller> {
 fn mute(model: &mut Model, caller: &v1::Caller, effects: &mut Vec<Effect>) {
     let who = model.world.caller_name(&caller.name);
     let muted = !caller.muted;
-    let command = Command::Mute { caller: caller.name.clone(), muted, revision: caller.revision };
+    let command = Command::Mute {
+        caller: caller.name.clone(),
+        muted,
+        revision: caller.revision,
+    };
     let on_air = caller.state() == v1::caller::State::OnAir;
     if muted {
         send(model, Intent::new(command, format!("mute {who}")), effects);
     } else if on_air {
-        arm(model, Intent::new(command, format!("UNMUTE {who} on air")), effects);
+        arm(
+            model,
+            Intent::new(command, format!("UNMUTE {who} on air")),
+            effects,
+        );
     } else {
-        send(model, Intent::new(command, format!("unmute {who}")), effects);
+        send(
+            model,
+            Intent::new(command, format!("unmute {who}")),
+            effects,
+        );
     }
 }
 
@@ -94,7 +112,11 @@ fn write(model: &mut Model, what: Write, caller: String) {
         model.view = View::Caller;
         model.picture_asked = None;
     }
-    model.modal = Some(Modal::Write { what, caller, line: Line::default() });
+    model.modal = Some(Modal::Write {
+        what,
+        caller,
+        line: Line::default(),
+    });
 }
 
 pub fn sort(model: &mut Model, action: Action) {
@@ -108,30 +130,54 @@ pub fn sort(model: &mut Model, action: Action) {
         Action::SortLevel => list.sort = Sort::Level,
         _ => list.reverse = !list.reverse,
     }
-    let order = if model.queue.reverse { ", turned around" } else { "" };
+    let order = if model.queue.reverse {
+        ", turned around"
+    } else {
+        ""
+    };
     let text = format!("sorted by {}{order}", model.queue.sort.name());
     notice(model, Tone::Plain, text);
 }
 
 pub fn invite(model: &mut Model, effects: &mut Vec<Effect>) {
     let show = model.show.clone();
-    send(model, Intent::new(Command::Invite { show }, "make a join link"), effects);
+    send(
+        model,
+        Intent::new(Command::Invite { show }, "make a join link"),
+        effects,
+    );
 }
 
 pub fn show(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(show) = model.world.shows.get(&model.show).cloned() else {
-        return notice(model, Tone::Bad, format!("there is no show {}", text::id(&model.show)));
+        return notice(
+            model,
+            Tone::Bad,
+            format!("there is no show {}", text::id(&model.show)),
+        );
     };
     let id = text::id(&show.name).to_owned();
     let (name, revision) = (show.name.clone(), show.revision);
     match action {
         Action::StartShow => {
-            let command = Command::RunShow { show: name, run: true, revision };
-            send(model, Intent::new(command, format!("start show {id}")), effects);
+            let command = Command::RunShow {
+                show: name,
+                run: true,
+                revision,
+            };
+            send(
+                model,
+                Intent::new(command, format!("start show {id}")),
+                effects,
+            );
         }
         Action::StopShow => {
             model.modal = Some(Modal::Confirm {
-                command: Command::RunShow { show: name, run: false, revision },
+                command: Command::RunShow {
+                    show: name,
+                    run: false,
+                    revision,
+                },
                 sentence: format!("STOP the show {id}"),
                 names: vec![id],
                 line: Line::default(),
@@ -140,8 +186,16 @@ pub fn show(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         _ => {
             let open = show.settings.as_ref().and_then(|s| s.open).unwrap_or(true);
             let word = if open { "close" } else { "open" };
-            let command = Command::OpenShow { show: name, open: !open, revision };
-            send(model, Intent::new(command, format!("{word} show {id} for new callers")), effects);
+            let command = Command::OpenShow {
+                show: name,
+                open: !open,
+                revision,
+            };
+            send(
+                model,
+                Intent::new(command, format!("{word} show {id} for new callers")),
+                effects,
+            );
         }
     }
 }

@@ -20,7 +20,10 @@ pub fn settle(model: &mut Model) {
         View::Caller => {
             let selected = model.queue.selected.clone();
             model.queue.rows = rows;
-            if selected.as_ref().is_some_and(|name| model.world.callers.contains_key(name)) {
+            if selected
+                .as_ref()
+                .is_some_and(|name| model.world.callers.contains_key(name))
+            {
                 model.queue.selected = selected;
             } else {
                 model.view = model.back_to;
@@ -30,20 +33,29 @@ pub fn settle(model: &mut Model) {
         }
         _ => model.queue.set(rows),
     }
-    if !model.slots().iter().any(|slot| Some(&slot.name) == model.slot.as_ref()) {
+    if !model
+        .slots()
+        .iter()
+        .any(|slot| Some(&slot.name) == model.slot.as_ref())
+    {
         model.slot = model.slots().first().map(|slot| slot.name.clone());
     }
     let rows = channels(model);
     model.channels.set(rows);
     if model.view == View::Log {
-        let following = model.logs.index().is_none_or(|at| at + 1 >= model.logs.rows.len());
+        let following = model
+            .logs
+            .index()
+            .is_none_or(|at| at + 1 >= model.logs.rows.len());
         let rows = logs(model);
         model.logs.set(rows);
         if following {
             model.logs.pick(usize::MAX);
         }
     }
-    let rows = (0..crate::view::health::lines(model).len()).map(|n| n.to_string()).collect();
+    let rows = (0..crate::view::health::lines(model).len())
+        .map(|n| n.to_string())
+        .collect();
     if model.view == View::Health {
         model.health.set(rows);
     }
@@ -58,23 +70,37 @@ pub fn matches(filter: &str, hay: &[&str]) -> bool {
     }
     let hay: Vec<String> = hay.iter().map(|h| h.to_lowercase()).collect();
     let filter = filter.to_lowercase();
-    filter.split_whitespace().all(|word| hay.iter().any(|h| h.contains(word)))
+    filter
+        .split_whitespace()
+        .all(|word| hay.iter().any(|h| h.contains(word)))
 }
 
 fn queue(model: &Model) -> Vec<String> {
     let mut rows: Vec<(usize, &v1::Caller)> = model.in_queue().into_iter().enumerate().collect();
     if model.view != View::Air {
         // On air last: they have no place.
-        let on_air = |c: &&v1::Caller| c.state() == State::OnAir && c.name.starts_with(&format!("{}/", model.show));
+        let on_air = |c: &&v1::Caller| {
+            c.state() == State::OnAir && c.name.starts_with(&format!("{}/", model.show))
+        };
         let places = rows.len();
-        rows.extend(model.world.callers.values().filter(on_air).map(|c| (places, c)));
+        rows.extend(
+            model
+                .world
+                .callers
+                .values()
+                .filter(on_air)
+                .map(|c| (places, c)),
+        );
     }
     let filter = &model.queue.filter;
     if !filter.trim().is_empty() {
         rows.retain(|(_, c)| {
             let notes: String = c.notes.iter().map(|n| n.text.as_str()).collect();
             let state = super::state_word(c.state());
-            matches(filter, &[&c.display_name, &c.topic, state, &notes, text::id(&c.name)])
+            matches(
+                filter,
+                &[&c.display_name, &c.topic, state, &notes, text::id(&c.name)],
+            )
         });
     }
     let level = |c: &v1::Caller| model.meters.callers.get(&c.name);
@@ -110,7 +136,13 @@ fn rank(state: State) -> u8 {
 
 fn channels(model: &Model) -> Vec<String> {
     let wanted = |name: &&String| matches(&model.channels.filter, &[text::id(name)]);
-    model.world.channels.keys().filter(wanted).cloned().collect()
+    model
+        .world
+        .channels
+        .keys()
+        .filter(wanted)
+        .cloned()
+        .collect()
 }
 
 /// Numbers of log entries.

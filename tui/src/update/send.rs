@@ -19,7 +19,12 @@ pub struct Intent {
 
 impl Intent {
     pub fn new(command: Command, sentence: impl Into<String>) -> Self {
-        Self { command, sentence: sentence.into(), undo: None, then: None }
+        Self {
+            command,
+            sentence: sentence.into(),
+            undo: None,
+            then: None,
+        }
     }
 }
 
@@ -46,7 +51,9 @@ pub fn arm(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
 
 /// Enter after an armed key.
 pub fn fire(model: &mut Model, effects: &mut Vec<Effect>) {
-    let Some(armed) = model.armed.take() else { return };
+    let Some(armed) = model.armed.take() else {
+        return;
+    };
     let intent = Intent {
         command: armed.command,
         sentence: armed.sentence,
@@ -72,7 +79,10 @@ pub fn send(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
     };
     model.pending.insert(request_id.clone(), pending);
     model.dirty = true;
-    effects.push(Effect::Call { request_id, command });
+    effects.push(Effect::Call {
+        request_id,
+        command,
+    });
 }
 
 pub fn disarm(model: &mut Model, why: &str) {
@@ -90,20 +100,35 @@ pub fn seen(model: &Model, command: &Command) -> String {
     match command {
         Command::Take { slot, caller, .. } => {
             let on_it = world.slots.get(slot).map(|s| s.assigned_caller.as_str());
-            let where_is = world.callers.get(caller).map(|c| (c.slot.as_str(), c.state));
+            let where_is = world
+                .callers
+                .get(caller)
+                .map(|c| (c.slot.as_str(), c.state));
             format!("{on_it:?} {where_is:?}")
         }
         Command::Release { slot, .. } => {
-            format!("{:?}", world.slots.get(slot).map(|s| s.assigned_caller.as_str()))
+            format!(
+                "{:?}",
+                world.slots.get(slot).map(|s| s.assigned_caller.as_str())
+            )
         }
         Command::Force { channel, .. } | Command::Run { channel, .. } => {
-            format!("{:?}", world.channels.get(channel).map(|c| (c.force, c.running)))
+            format!(
+                "{:?}",
+                world.channels.get(channel).map(|c| (c.force, c.running))
+            )
         }
         Command::Destination { destination, .. } => {
             format!("{:?}", world.destination(destination).map(|d| d.enabled))
         }
         Command::Mute { caller, .. } | Command::Drop { caller, .. } => {
-            format!("{:?}", world.callers.get(caller).map(|c| (c.slot.as_str(), c.muted, c.state)))
+            format!(
+                "{:?}",
+                world
+                    .callers
+                    .get(caller)
+                    .map(|c| (c.slot.as_str(), c.muted, c.state))
+            )
         }
         Command::RunShow { show, .. } => format!("{:?}", world.shows.get(show).map(|s| s.state)),
         _ => String::new(),
@@ -111,7 +136,11 @@ pub fn seen(model: &Model, command: &Command) -> String {
 }
 
 pub fn notice(model: &mut Model, tone: Tone, text: String) {
-    let lasts = if tone == Tone::Bad { BAD_NOTICE_MS } else { NOTICE_MS };
+    let lasts = if tone == Tone::Bad {
+        BAD_NOTICE_MS
+    } else {
+        NOTICE_MS
+    };
     if tone == Tone::Bad {
         model.log.push(Entry {
             at_ms: model.server_ms(),
@@ -122,6 +151,10 @@ pub fn notice(model: &mut Model, tone: Tone, text: String) {
             weight: Weight::Warn,
         });
     }
-    model.notice = Some(Notice { text, tone, until: model.now + lasts });
+    model.notice = Some(Notice {
+        text,
+        tone,
+        until: model.now + lasts,
+    });
     model.dirty = true;
 }

@@ -27,10 +27,38 @@ pub struct Hint {
 pub fn hints(model: &Model) -> Vec<Hint> {
     use Action::*;
     let wanted: &[Action] = match model.view {
-        View::Air => &[Take, Fade, Release, Undo, Approve, Reject, Hold, Screen, MoveDown, Chat, Card, Mute, Note, Invite, AckClip, Next],
-        View::Queue => &[Approve, Reject, Hold, Screen, MoveDown, MoveUp, Take, Card, Chat, Note, Filter, SortPosition, Drop, Next],
-        View::Caller => &[Chat, Note, Approve, Hold, Reject, Take, Mute, Drop, Back, Down, Next],
-        View::Channels => &[Auto, ForceLive, Destination, StartChannel, StopChannel, Filter, Next],
+        View::Air => &[
+            Take, Fade, Release, Undo, Approve, Reject, Hold, Screen, MoveDown, Chat, Card, Mute,
+            Note, Invite, AckClip, Next,
+        ],
+        View::Queue => &[
+            Approve,
+            Reject,
+            Hold,
+            Screen,
+            MoveDown,
+            MoveUp,
+            Take,
+            Card,
+            Chat,
+            Note,
+            Filter,
+            SortPosition,
+            Drop,
+            Next,
+        ],
+        View::Caller => &[
+            Chat, Note, Approve, Hold, Reject, Take, Mute, Drop, Back, Down, Next,
+        ],
+        View::Channels => &[
+            Auto,
+            ForceLive,
+            Destination,
+            StartChannel,
+            StopChannel,
+            Filter,
+            Next,
+        ],
         View::Log => &[Filter, Last, First, Next],
         View::Health => &[Down, Up, Redraw, Next],
     };
@@ -40,8 +68,15 @@ pub fn hints(model: &Model) -> Vec<Hint> {
     let width_of = |action: Action, key: &str| {
         u16::try_from(text::width(key) + 1 + text::width(word(action))).unwrap_or(u16::MAX)
     };
-    let reserved: u16 = always.iter().map(|a| width_of(*a, &key(model, *a)) + 2).sum();
-    for action in wanted.iter().filter(|a| relevant(model, **a)).chain(&always) {
+    let reserved: u16 = always
+        .iter()
+        .map(|a| width_of(*a, &key(model, *a)) + 2)
+        .sum();
+    for action in wanted
+        .iter()
+        .filter(|a| relevant(model, **a))
+        .chain(&always)
+    {
         let key = key(model, *action);
         if key.is_empty() {
             continue;
@@ -52,7 +87,14 @@ pub fn hints(model: &Model) -> Vec<Hint> {
             continue;
         }
         let enabled = crate::update::allowed(model, *action).is_ok();
-        hints.push(Hint { action: *action, from: at, to: at + wide, key, word: word(*action), enabled });
+        hints.push(Hint {
+            action: *action,
+            from: at,
+            to: at + wide,
+            key,
+            word: word(*action),
+            enabled,
+        });
         at += wide + 2;
     }
     hints
@@ -97,13 +139,28 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let model = canvas.model;
     if !model.prefix.is_empty() {
         let typed = crate::key::show_sequence(&model.prefix);
-        let line = Line::from(vec![canvas.span(format!(" {typed} …"), Role::Key), canvas.span("  Esc", Role::Dim)]);
+        let line = Line::from(vec![
+            canvas.span(format!(" {typed} …"), Role::Key),
+            canvas.span("  Esc", Role::Dim),
+        ]);
         return canvas.line(area, 0, line);
     }
     for hint in hints(model) {
-        let (key, word) = if hint.enabled { (Role::Key, Role::Text) } else { (Role::Dim, Role::Dim) };
-        let line = Line::from(vec![canvas.span(hint.key, key), Span::raw(" "), canvas.span(hint.word, word)]);
-        let place = Rect { x: area.x + hint.from, width: hint.to - hint.from, ..area };
+        let (key, word) = if hint.enabled {
+            (Role::Key, Role::Text)
+        } else {
+            (Role::Dim, Role::Dim)
+        };
+        let line = Line::from(vec![
+            canvas.span(hint.key, key),
+            Span::raw(" "),
+            canvas.span(hint.word, word),
+        ]);
+        let place = Rect {
+            x: area.x + hint.from,
+            width: hint.to - hint.from,
+            ..area
+        };
         canvas.line(place, 0, line);
     }
 }
@@ -112,7 +169,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
 pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
     let model = canvas.model;
     if let Some(armed) = &model.armed {
-        return arm(canvas, area, &armed.sentence, armed.until.saturating_sub(model.now));
+        return arm(
+            canvas,
+            area,
+            &armed.sentence,
+            armed.until.saturating_sub(model.now),
+        );
     }
     match &model.modal {
         Some(Modal::Write { what, caller, line }) => {
@@ -123,7 +185,9 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
             };
             return typed(canvas, area, &hint, line, "Enter sends · Esc");
         }
-        Some(Modal::Filter { line, .. }) => return typed(canvas, area, "filter", line, "Enter keeps · Esc"),
+        Some(Modal::Filter { line, .. }) => {
+            return typed(canvas, area, "filter", line, "Enter keeps · Esc");
+        }
         Some(Modal::Confirm { line, names, .. }) => {
             let name = names.first().map_or("", String::as_str);
             let hint = format!("type {} and Enter", text::fit(name, 30));
@@ -143,14 +207,27 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
     }
     if let Some(pending) = model.pending.values().next() {
         let seconds = model.now.saturating_sub(pending.since) / 1_000;
-        let state = if pending.accepted.is_some() { "accepted, waiting for the output" } else { "sent" };
-        let late = if seconds > 0 { format!(" {seconds} s") } else { String::new() };
-        let line = Line::from(canvas.span(format!(" … {}: {state}{late}", pending.what), Role::Warn));
+        let state = if pending.accepted.is_some() {
+            "accepted, waiting for the output"
+        } else {
+            "sent"
+        };
+        let late = if seconds > 0 {
+            format!(" {seconds} s")
+        } else {
+            String::new()
+        };
+        let line =
+            Line::from(canvas.span(format!(" … {}: {state}{late}", pending.what), Role::Warn));
         return canvas.line(area, 0, line);
     }
     let flags = model.flags();
     if let Some(flag) = flags.first() {
-        let more = if flags.len() > 1 { format!(" (and {} more)", flags.len() - 1) } else { String::new() };
+        let more = if flags.len() > 1 {
+            format!(" (and {} more)", flags.len() - 1)
+        } else {
+            String::new()
+        };
         let line = Line::from(canvas.span(format!(" ⚑ {flag}{more}"), Role::Warn));
         canvas.line(area, 0, line);
     }
@@ -179,7 +256,9 @@ fn typed(canvas: &mut Canvas<'_>, area: Rect, label: &str, line: &Typed, help: &
         shown = &shown[c.len_utf8()..];
     }
     let rest = wide.saturating_sub(text::width(shown) + 1);
-    let cursor = canvas.style(Role::Text).add_modifier(ratatui::style::Modifier::REVERSED);
+    let cursor = canvas
+        .style(Role::Text)
+        .add_modifier(ratatui::style::Modifier::REVERSED);
     let mut after_it = after.chars();
     let under: String = after_it.next().map_or(" ".to_owned(), String::from);
     let line = Line::from(vec![
@@ -195,11 +274,15 @@ fn typed(canvas: &mut Canvas<'_>, area: Rect, label: &str, line: &Typed, help: &
 
 /// What may follow the keys typed so far.
 pub fn following(model: &Model) -> Vec<(String, Action)> {
-    let found = model.settings.keymap.find(&model.prefix, |a| model.works(a) && model.may(a));
+    let found = model
+        .settings
+        .keymap
+        .find(&model.prefix, |a| model.works(a) && model.may(a));
     match found {
-        Found::Prefix(next) if !model.prefix.is_empty() => {
-            next.into_iter().map(|(key, action)| (key.to_string(), action)).collect()
-        }
+        Found::Prefix(next) if !model.prefix.is_empty() => next
+            .into_iter()
+            .map(|(key, action)| (key.to_string(), action))
+            .collect(),
         _ => Vec::new(),
     }
 }

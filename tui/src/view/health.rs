@@ -12,14 +12,31 @@ use crate::text;
 pub type Row = (String, String, Role);
 
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
-    let inner = canvas.frame(area, Line::from(canvas.span(" health ", Role::Title)), false, Role::Frame);
+    let inner = canvas.frame(
+        area,
+        Line::from(canvas.span(" health ", Role::Title)),
+        false,
+        Role::Frame,
+    );
     let offset = canvas.model.health.offset;
     let rows = lines(canvas.model);
-    for (n, (label, said, role)) in rows.into_iter().skip(offset).take(usize::from(inner.height)).enumerate() {
+    for (n, (label, said, role)) in rows
+        .into_iter()
+        .skip(offset)
+        .take(usize::from(inner.height))
+        .enumerate()
+    {
         let heading = said.is_empty();
-        let label = if heading { label } else { format!("  {}", text::pad(&label, 18)) };
+        let label = if heading {
+            label
+        } else {
+            format!("  {}", text::pad(&label, 18))
+        };
         let line = Line::from(vec![
-            canvas.span(format!(" {label}"), if heading { Role::Accent } else { Role::Dim }),
+            canvas.span(
+                format!(" {label}"),
+                if heading { Role::Accent } else { Role::Dim },
+            ),
             canvas.span(format!(" {said}"), role),
         ]);
         canvas.line(inner, u16::try_from(n).unwrap_or(u16::MAX), line);
@@ -38,32 +55,63 @@ pub fn lines(model: &Model) -> Vec<Row> {
     };
     let differs = status.version != model.start.version;
     let version = match differs {
-        true => format!("{} (this console: {})", text::clean(&status.version), model.start.version),
+        true => format!(
+            "{} (this console: {})",
+            text::clean(&status.version),
+            model.start.version
+        ),
         false => text::clean(&status.version).into_owned(),
     };
-    row("version", version, if differs { Role::Warn } else { Role::Text });
+    row(
+        "version",
+        version,
+        if differs { Role::Warn } else { Role::Text },
+    );
     if let Some(up) = model.since(status.start_time.as_ref()) {
         row("up for", text::clock(up), Role::Text);
     }
     row("revision", model.world.revision.to_string(), Role::Text);
-    row("can do", text::clean(&status.capabilities.join(" ")).into_owned(), Role::Text);
-    row("sessions", format!("{} WebRTC", status.sessions), Role::Text);
-    row("join page", text::clean(&status.join_base_url).into_owned(), Role::Text);
+    row(
+        "can do",
+        text::clean(&status.capabilities.join(" ")).into_owned(),
+        Role::Text,
+    );
+    row(
+        "sessions",
+        format!("{} WebRTC", status.sessions),
+        Role::Text,
+    );
+    row(
+        "join page",
+        text::clean(&status.join_base_url).into_owned(),
+        Role::Text,
+    );
     let who = match &model.operator {
         Some(_) => format!("{} ({})", text::clean(model.me()), model.right_name()),
         None => "nobody knows".into(),
     };
     row("signed in as", who, Role::Text);
     let slow = model.rtt_ms > 250;
-    row("answers in", format!("{} ms", model.rtt_ms), if slow { Role::Warn } else { Role::Text });
+    row(
+        "answers in",
+        format!("{} ms", model.rtt_ms),
+        if slow { Role::Warn } else { Role::Text },
+    );
 
     row("ledger", String::new(), Role::Text);
     if let Some(ledger) = &status.ledger {
         let (said, role) = match ledger.writable {
             true => ("writes".to_owned(), Role::Good),
-            false => (format!("DOES NOT WRITE: {}", text::clean(&ledger.problem)), Role::Bad),
+            false => (
+                format!("DOES NOT WRITE: {}", text::clean(&ledger.problem)),
+                Role::Bad,
+            ),
         };
-        row("journal", format!("{said} · {:.1} MB", ledger.journal_bytes as f64 / 1e6), role);
+        row(
+            "journal",
+            format!("{said} · {:.1} MB", ledger.journal_bytes as f64 / 1e6),
+            role,
+        );
         for finding in &ledger.findings {
             row("found", text::clean(finding).into_owned(), Role::Warn);
         }
@@ -76,8 +124,15 @@ pub fn lines(model: &Model) -> Vec<Row> {
             (true, _) => ("● up, was restarted", Role::Warn),
         };
         let error = text::clean(&unit.last_error);
-        let error = if error.is_empty() { String::new() } else { format!(" · {error}") };
-        let said = format!("{state} · pid {} · {} restarts{error}", unit.pid, unit.restarts);
+        let error = if error.is_empty() {
+            String::new()
+        } else {
+            format!(" · {error}")
+        };
+        let said = format!(
+            "{state} · pid {} · {} restarts{error}",
+            unit.pid, unit.restarts
+        );
         row(&text::clean(&unit.name), said, role);
     }
     if status.units.is_empty() {
@@ -88,12 +143,20 @@ pub fn lines(model: &Model) -> Vec<Row> {
         let now = &level.now;
         let said = format!(
             "{} clients · {} · {} sent · {} lost · {:.0} ms",
-            now.clients, text::rate(now.send_rate_kbps), now.sent_packets, now.lost_packets, now.rtt_ms
+            now.clients,
+            text::rate(now.send_rate_kbps),
+            now.sent_packets,
+            now.lost_packets,
+            now.rtt_ms
         );
         row(&format!("slot {}", text::id(name)), said, Role::Text);
     }
     for (name, meters) in &model.meters.channels {
-        let said = format!("{} · {} watch", text::rate(meters.output_rate_kbps), meters.monitor_clients);
+        let said = format!(
+            "{} · {} watch",
+            text::rate(meters.output_rate_kbps),
+            meters.monitor_clients
+        );
         row(&format!("channel {}", text::id(name)), said, Role::Text);
     }
     rows

@@ -14,7 +14,9 @@ use crate::text;
 fn rows(model: &Model) -> Vec<(String, Option<String>, bool)> {
     let mut rows = Vec::new();
     for group in Group::ALL {
-        let of_group = ACTIONS.iter().filter(|spec| spec.group == group && model.can(spec.capability));
+        let of_group = ACTIONS
+            .iter()
+            .filter(|spec| spec.group == group && model.can(spec.capability));
         let of_group: Vec<_> = of_group.collect();
         if of_group.is_empty() {
             continue;
@@ -22,11 +24,19 @@ fn rows(model: &Model) -> Vec<(String, Option<String>, bool)> {
         rows.push((group.name().to_uppercase(), None, true));
         for spec in of_group {
             let keys = model.settings.keymap.all(spec.action).join(", ");
-            let keys = if keys.is_empty() { format!(": {}", spec.name.replace('-', " ")) } else { keys };
+            let keys = if keys.is_empty() {
+                format!(": {}", spec.name.replace('-', " "))
+            } else {
+                keys
+            };
             rows.push((keys, Some(spec.help.to_owned()), model.may(spec.action)));
         }
         if group == Group::Air {
-            rows.push(("1 … 9".into(), Some("Select the slot with this number (a channel in the Channels view)".into()), true));
+            rows.push((
+                "1 … 9".into(),
+                Some("Select the slot with this number (a channel in the Channels view)".into()),
+                true,
+            ));
             rows.push(("enter".into(), Some("Do what is armed".into()), true));
         }
     }
@@ -36,7 +46,11 @@ fn rows(model: &Model) -> Vec<(String, Option<String>, bool)> {
 fn area(model: &Model) -> Rect {
     let body = layout::screen(model).body;
     let width = body.width.min(104);
-    Rect { x: body.x + (body.width - width) / 2, width, ..body }
+    Rect {
+        x: body.x + (body.width - width) / 2,
+        width,
+        ..body
+    }
 }
 
 /// The furthest that the help scrolls.
@@ -49,9 +63,17 @@ pub fn draw(canvas: &mut Canvas<'_>, offset: usize) {
     let model = canvas.model;
     let area = area(model);
     canvas.clear(area);
-    let title = Line::from(vec![canvas.span(" keys ", Role::Title), canvas.span("── j k scroll · Esc closes ", Role::Dim)]);
+    let title = Line::from(vec![
+        canvas.span(" keys ", Role::Title),
+        canvas.span("── j k scroll · Esc closes ", Role::Dim),
+    ]);
     let inner = canvas.frame(area, title, false, Role::Accent);
-    for (n, (keys, help, may)) in rows(model).into_iter().skip(offset).take(usize::from(inner.height)).enumerate() {
+    for (n, (keys, help, may)) in rows(model)
+        .into_iter()
+        .skip(offset)
+        .take(usize::from(inner.height))
+        .enumerate()
+    {
         let row = u16::try_from(n).unwrap_or(u16::MAX);
         let line = match help {
             None => Line::from(canvas.span(format!(" {keys}"), Role::Accent)),

@@ -80,12 +80,17 @@ const QUEUE_LEAST: u16 = 6;
 
 pub fn air(model: &Model) -> Air {
     let body = screen(model).body;
-    let count = u16::try_from(model.slots().len()).unwrap_or(u16::MAX).max(1);
+    let count = u16::try_from(model.slots().len())
+        .unwrap_or(u16::MAX)
+        .max(1);
     let columns = (body.width / 38).clamp(1, count);
     let rows = count.div_ceil(columns);
     let room = body.height.saturating_sub(QUEUE_LEAST);
     let fits = |d: &Density| rows.saturating_mul(d.height()) <= room;
-    let density = [Density::Full, Density::Compact].into_iter().find(fits).unwrap_or(Density::Row);
+    let density = [Density::Full, Density::Compact]
+        .into_iter()
+        .find(fits)
+        .unwrap_or(Density::Row);
     // Slots are never dropped: the queue gives way.
     let slots_height = rows.saturating_mul(density.height()).min(body.height);
     let mut slots = Vec::new();
@@ -98,7 +103,12 @@ pub fn air(model: &Model) -> Air {
             slots.push(Rect::new(left, y, right - left, density.height()));
         }
     }
-    let rest = Rect::new(body.x, body.y + slots_height, body.width, body.height - slots_height);
+    let rest = Rect::new(
+        body.x,
+        body.y + slots_height,
+        body.width,
+        body.height - slots_height,
+    );
     let (queue, low) = split(model, rest);
     let (channels, log) = match low {
         None => (None, None),
@@ -110,7 +120,13 @@ pub fn air(model: &Model) -> Air {
             (Some(Rect { width: left, ..low }), Some(log))
         }
     };
-    Air { density, slots, queue, channels, log }
+    Air {
+        density,
+        slots,
+        queue,
+        channels,
+        log,
+    }
 }
 
 pub fn shows_channels(model: &Model) -> bool {
@@ -125,8 +141,14 @@ fn split(model: &Model, rest: Rect) -> (Rect, Option<Rect>) {
     if rest.height < 16 {
         return (rest, None);
     }
-    let queue = Rect { height: rest.height - low, ..rest };
-    (queue, Some(Rect::new(rest.x, queue.bottom(), rest.width, low)))
+    let queue = Rect {
+        height: rest.height - low,
+        ..rest
+    };
+    (
+        queue,
+        Some(Rect::new(rest.x, queue.bottom(), rest.width, low)),
+    )
 }
 
 /// Rows that the view's list shows at a time.
@@ -139,7 +161,12 @@ pub fn list_height(model: &Model) -> usize {
 pub fn list_area(model: &Model) -> Rect {
     let body = screen(model).body;
     let inner = |r: Rect, heading: u16| {
-        Rect::new(r.x + 1, r.y + 1 + heading, r.width.saturating_sub(2), r.height.saturating_sub(2 + heading))
+        Rect::new(
+            r.x + 1,
+            r.y + 1 + heading,
+            r.width.saturating_sub(2),
+            r.height.saturating_sub(2 + heading),
+        )
     };
     match model.view {
         View::Air => inner(air(model).queue, 1),
@@ -152,7 +179,10 @@ pub fn list_area(model: &Model) -> Rect {
 
 /// The list of channels at the left, the chosen one beside it.
 pub fn channel_list(body: Rect) -> Rect {
-    Rect { width: (body.width * 3 / 10).clamp(20, 40).min(body.width), ..body }
+    Rect {
+        width: (body.width * 3 / 10).clamp(20, 40).min(body.width),
+        ..body
+    }
 }
 
 /// Words of the top line that can be clicked: where, and what.
@@ -169,8 +199,13 @@ pub fn tabs(model: &Model) -> Vec<(u16, u16, View)> {
 
 pub fn choose_area(model: &Model, widest: usize, items: usize) -> Rect {
     let body = screen(model).body;
-    let width = u16::try_from(widest + 8).unwrap_or(u16::MAX).clamp(20, body.width.max(20)).min(body.width);
-    let height = u16::try_from(items + 2).unwrap_or(u16::MAX).min(body.height);
+    let width = u16::try_from(widest + 8)
+        .unwrap_or(u16::MAX)
+        .clamp(20, body.width.max(20))
+        .min(body.width);
+    let height = u16::try_from(items + 2)
+        .unwrap_or(u16::MAX)
+        .min(body.height);
     Rect::new(body.x, body.bottom() - height, width, height)
 }
 
@@ -181,18 +216,26 @@ pub fn spot(model: &Model, x: u16, y: u16) -> Option<Spot> {
     }
     let screen = screen(model);
     if let Some(Modal::Choose { title, items }) = &model.modal {
-        let widest = items.iter().map(|i| crate::text::width(&i.label)).max().unwrap_or(0);
+        let widest = items
+            .iter()
+            .map(|i| crate::text::width(&i.label))
+            .max()
+            .unwrap_or(0);
         let area = choose_area(model, widest.max(crate::text::width(title)), items.len());
         let inside = area.contains(at) && y > area.y && y + 1 < area.bottom();
         return inside.then(|| Spot::Choice(usize::from(y - area.y - 1)));
     }
     if screen.top.contains(at) {
-        let found = tabs(model).into_iter().find(|(from, to, _)| (*from..*to).contains(&x));
+        let found = tabs(model)
+            .into_iter()
+            .find(|(from, to, _)| (*from..*to).contains(&x));
         return found.map(|(_, _, view)| Spot::View(view));
     }
     if screen.footer.contains(at) {
         let hints = footer::hints(model);
-        let found = hints.into_iter().find(|hint| (hint.from..hint.to).contains(&x));
+        let found = hints
+            .into_iter()
+            .find(|hint| (hint.from..hint.to).contains(&x));
         return found.map(|hint| Spot::Action(hint.action));
     }
     let list = list_area(model);
@@ -214,7 +257,12 @@ pub fn spot(model: &Model, x: u16, y: u16) -> Option<Spot> {
             }
             let channels = air.channels.filter(|r| r.contains(at))?;
             let n = usize::from(y.checked_sub(channels.y + 1)?);
-            model.world.channels.keys().nth(n).map(|name| Spot::Channel(name.clone()))
+            model
+                .world
+                .channels
+                .keys()
+                .nth(n)
+                .map(|name| Spot::Channel(name.clone()))
         }
         View::Caller => None,
         _ => list.contains(at).then(row).flatten(),

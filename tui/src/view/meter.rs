@@ -12,7 +12,13 @@ const WARN_DB: f32 = -20.0;
 const ERROR_DB: f32 = -9.0;
 
 /// `cells` wide, from −60 to 0 dBFS, with a tick at the held peak.
-pub fn bar<'t>(canvas: &Canvas<'_>, rms: f32, hold: f32, cells: usize, stale: bool) -> Vec<Span<'t>> {
+pub fn bar<'t>(
+    canvas: &Canvas<'_>,
+    rms: f32,
+    hold: f32,
+    cells: usize,
+    stale: bool,
+) -> Vec<Span<'t>> {
     let place = |db: f32| (finite(Some(db)).min(0.0) - FLOOR_DB) / -FLOOR_DB * cells as f32;
     let filled = place(rms);
     let tick = (place(hold).ceil() as usize).saturating_sub(1);
@@ -30,7 +36,9 @@ pub fn bar<'t>(canvas: &Canvas<'_>, rms: f32, hold: f32, cells: usize, stale: bo
         let glyph = match (part * 8.0) as usize {
             0 if show_tick && cell == tick => canvas.theme.sign("│", "|"),
             0 => canvas.theme.sign(" ", " "),
-            eighths @ 1..=7 => canvas.theme.sign(BLOCKS[eighths], if eighths >= 4 { "#" } else { "-" }),
+            eighths @ 1..=7 => canvas
+                .theme
+                .sign(BLOCKS[eighths], if eighths >= 4 { "#" } else { "-" }),
             _ if show_tick && cell == tick && hold > rms + 0.5 => canvas.theme.sign("│", "|"),
             _ => canvas.theme.sign("█", "#"),
         };
@@ -67,7 +75,10 @@ fn spark(db: f32) -> &'static str {
 /// Quality as a row of bars, newest at the right.
 pub fn history(scores: &[u32], cells: usize) -> String {
     let from = scores.len().saturating_sub(cells);
-    scores[from..].iter().map(|s| SPARKS[((*s as usize) * 7 / 5).min(7)]).collect()
+    scores[from..]
+        .iter()
+        .map(|s| SPARKS[((*s as usize) * 7 / 5).min(7)])
+        .collect()
 }
 
 /// Five dots: filled as the score.
@@ -79,5 +90,8 @@ pub fn dots<'t>(canvas: &Canvas<'_>, score: u32, stale: bool) -> Line<'t> {
         (_, 2..=3) => Role::Warn,
         _ => Role::Good,
     };
-    Line::from(canvas.span(format!("{}{}", "●".repeat(score), "○".repeat(5 - score)), role))
+    Line::from(canvas.span(
+        format!("{}{}", "●".repeat(score), "○".repeat(5 - score)),
+        role,
+    ))
 }

@@ -34,7 +34,12 @@ pub fn view(model: &Model, pictures: &Pictures, frame: &mut Frame<'_>) {
         return;
     }
     let theme = Theme::of(&model.settings);
-    let mut canvas = Canvas { model, theme, pictures, buf: frame.buffer_mut() };
+    let mut canvas = Canvas {
+        model,
+        theme,
+        pictures,
+        buf: frame.buffer_mut(),
+    };
     if layout::too_small(model) {
         return top::too_small(&mut canvas);
     }
@@ -105,8 +110,11 @@ impl Canvas<'_> {
     pub fn right(&mut self, area: Rect, row: u16, line: Line<'_>) {
         if row < area.height {
             let line = self.ascii(line);
-            let width = u16::try_from(line.width()).unwrap_or(u16::MAX).min(area.width);
-            self.buf.set_line(area.right() - width, area.y + row, &line, width);
+            let width = u16::try_from(line.width())
+                .unwrap_or(u16::MAX)
+                .min(area.width);
+            self.buf
+                .set_line(area.right() - width, area.y + row, &line, width);
         }
     }
 

@@ -14,11 +14,20 @@ pub fn draw(canvas: &mut Canvas<'_>, body: Rect) {
     match &model.modal {
         Some(Modal::Help { offset }) => help::draw(canvas, *offset),
         Some(Modal::Palette { line, picked }) => search(canvas, body, &line.text, *picked),
-        Some(Modal::Confirm { sentence, names, .. }) => confirm(canvas, body, sentence, names),
+        Some(Modal::Confirm {
+            sentence, names, ..
+        }) => confirm(canvas, body, sentence, names),
         Some(Modal::Choose { title, items }) => {
-            let widest = items.iter().map(|i| text::width(&i.label)).max().unwrap_or(0);
+            let widest = items
+                .iter()
+                .map(|i| text::width(&i.label))
+                .max()
+                .unwrap_or(0);
             let area = layout::choose_area(model, widest.max(text::width(title)), items.len());
-            let rows = items.iter().map(|i| (i.key.to_string(), i.label.clone())).collect();
+            let rows = items
+                .iter()
+                .map(|i| (i.key.to_string(), i.label.clone()))
+                .collect();
             choices(canvas, area, title, rows);
         }
         Some(Modal::Invite { url }) => invite(canvas, body, url),
@@ -27,8 +36,15 @@ pub fn draw(canvas: &mut Canvas<'_>, body: Rect) {
             let following = footer::following(model);
             if !following.is_empty() {
                 let title = crate::key::show_sequence(&model.prefix);
-                let rows: Vec<_> = following.into_iter().map(|(key, a)| (key, a.spec().help.to_owned())).collect();
-                let widest = rows.iter().map(|(_, help)| text::width(help)).max().unwrap_or(0);
+                let rows: Vec<_> = following
+                    .into_iter()
+                    .map(|(key, a)| (key, a.spec().help.to_owned()))
+                    .collect();
+                let widest = rows
+                    .iter()
+                    .map(|(_, help)| text::width(help))
+                    .max()
+                    .unwrap_or(0);
                 let area = layout::choose_area(model, widest, rows.len());
                 choices(canvas, area, &title, rows);
             }
@@ -43,7 +59,14 @@ fn choices(canvas: &mut Canvas<'_>, area: Rect, title: &str, rows: Vec<(String, 
     for (n, (key, label)) in rows.into_iter().enumerate() {
         let line = Line::from(vec![
             canvas.span(format!(" {} ", text::pad(&key, 2)), Role::Key),
-            canvas.span(text::fit(&text::clean(&label), usize::from(inner.width).saturating_sub(5)).into_owned(), Role::Text),
+            canvas.span(
+                text::fit(
+                    &text::clean(&label),
+                    usize::from(inner.width).saturating_sub(5),
+                )
+                .into_owned(),
+                Role::Text,
+            ),
         ]);
         canvas.line(inner, u16::try_from(n).unwrap_or(u16::MAX), line);
     }
@@ -53,16 +76,31 @@ fn search(canvas: &mut Canvas<'_>, body: Rect, typed: &str, picked: usize) {
     let model = canvas.model;
     let width = body.width.min(90);
     let height = body.height.min(16);
-    let area = Rect::new(body.x + (body.width - width) / 2, body.y + 1.min(body.height - height), width, height);
+    let area = Rect::new(
+        body.x + (body.width - width) / 2,
+        body.y + 1.min(body.height - height),
+        width,
+        height,
+    );
     canvas.clear(area);
-    let inner = canvas.frame(area, Line::from(canvas.span(" command ", Role::Title)), false, Role::Accent);
-    let cursor = canvas.style(Role::Text).add_modifier(ratatui::style::Modifier::REVERSED);
+    let inner = canvas.frame(
+        area,
+        Line::from(canvas.span(" command ", Role::Title)),
+        false,
+        Role::Accent,
+    );
+    let cursor = canvas
+        .style(Role::Text)
+        .add_modifier(ratatui::style::Modifier::REVERSED);
     let mut end = typed;
     while text::width(end) + 4 > usize::from(inner.width) {
         let Some(c) = end.chars().next() else { break };
         end = &end[c.len_utf8()..];
     }
-    let line = Line::from(vec![canvas.span(format!(" : {end}"), Role::Text), Span::styled(" ", cursor)]);
+    let line = Line::from(vec![
+        canvas.span(format!(" : {end}"), Role::Text),
+        Span::styled(" ", cursor),
+    ]);
     canvas.line(inner, 0, line);
     let hits = palette::search(model, typed);
     if hits.is_empty() {
@@ -74,7 +112,14 @@ fn search(canvas: &mut Canvas<'_>, body: Rect, typed: &str, picked: usize) {
     for (n, hit) in hits.iter().enumerate().skip(skip).take(room) {
         let row = u16::try_from(n - skip + 1).unwrap_or(u16::MAX);
         if n == picked {
-            canvas.fill(Rect { y: inner.y + row, height: 1, ..inner }, canvas.style(Role::Selected));
+            canvas.fill(
+                Rect {
+                    y: inner.y + row,
+                    height: 1,
+                    ..inner
+                },
+                canvas.style(Role::Selected),
+            );
         }
         let mark = if n == picked { " ▸ " } else { "   " };
         let about = usize::from(inner.width).saturating_sub(3 + 20 + 9);
@@ -95,9 +140,19 @@ fn confirm(canvas: &mut Canvas<'_>, body: Rect, sentence: &str, names: &[String]
     let widest = text::width(&said).max(text::width(&ask)) + 6;
     let width = u16::try_from(widest).unwrap_or(u16::MAX).min(body.width);
     let height = 5.min(body.height);
-    let area = Rect::new(body.x + (body.width - width) / 2, body.bottom() - height, width, height);
+    let area = Rect::new(
+        body.x + (body.width - width) / 2,
+        body.bottom() - height,
+        width,
+        height,
+    );
     canvas.clear(area);
-    let inner = canvas.frame(area, Line::from(canvas.span(" are you sure ", Role::Bad)), true, Role::Bad);
+    let inner = canvas.frame(
+        area,
+        Line::from(canvas.span(" are you sure ", Role::Bad)),
+        true,
+        Role::Bad,
+    );
     let room = usize::from(inner.width).saturating_sub(2);
     let line = Line::from(canvas.span(format!(" {}", text::fit(&said, room)), Role::Title));
     canvas.line(inner, 0, line);
@@ -111,15 +166,35 @@ fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
     let code = qr(canvas, &url);
     let lines = text::wrap(&url, usize::from(body.width).saturating_sub(6));
     let code_width = code.first().map_or(0, |l| l.chars().count());
-    let words = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(4);
+    let words = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(4);
     let with_code = words.saturating_add(u16::try_from(code.len()).unwrap_or(u16::MAX));
     let shows = with_code <= body.height && code_width + 4 <= usize::from(body.width);
     let height = if shows { with_code } else { words + 1 }.min(body.height);
-    let widest = lines.iter().map(|l| text::width(l)).max().unwrap_or(0).max(if shows { code_width } else { 0 });
-    let width = u16::try_from(widest + 4).unwrap_or(u16::MAX).max(30).min(body.width);
-    let area = Rect::new(body.x + (body.width - width) / 2, body.y + (body.height - height) / 2, width, height);
+    let widest = lines
+        .iter()
+        .map(|l| text::width(l))
+        .max()
+        .unwrap_or(0)
+        .max(if shows { code_width } else { 0 });
+    let width = u16::try_from(widest + 4)
+        .unwrap_or(u16::MAX)
+        .max(30)
+        .min(body.width);
+    let area = Rect::new(
+        body.x + (body.width - width) / 2,
+        body.y + (body.height - height) / 2,
+        width,
+        height,
+    );
     canvas.clear(area);
-    let inner = canvas.frame(area, Line::from(canvas.span(" join link ", Role::Title)), false, Role::Accent);
+    let inner = canvas.frame(
+        area,
+        Line::from(canvas.span(" join link ", Role::Title)),
+        false,
+        Role::Accent,
+    );
     let mut row = 0;
     let mut say = |canvas: &mut Canvas<'_>, line: Line<'_>| {
         canvas.line(inner, row, line);
@@ -129,7 +204,11 @@ fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
         let span = canvas.span(format!(" {line}"), Role::Title);
         say(canvas, Line::from(span));
     }
-    let hint = if shows { " Esc closes" } else { " too small for the QR code · Esc closes" };
+    let hint = if shows {
+        " Esc closes"
+    } else {
+        " too small for the QR code · Esc closes"
+    };
     let span = canvas.span(hint, Role::Dim);
     say(canvas, Line::from(span));
     if !shows {
@@ -137,9 +216,14 @@ fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
     }
     for line in code {
         // Black on white whatever the theme: scanners want it so.
-        let style = ratatui::style::Style::new().fg(ratatui::style::Color::Black).bg(ratatui::style::Color::White);
+        let style = ratatui::style::Style::new()
+            .fg(ratatui::style::Color::Black)
+            .bg(ratatui::style::Color::White);
         let left = usize::from(inner.width).saturating_sub(code_width) / 2;
-        say(canvas, Line::from(vec![Span::raw(" ".repeat(left)), Span::styled(line, style)]));
+        say(
+            canvas,
+            Line::from(vec![Span::raw(" ".repeat(left)), Span::styled(line, style)]),
+        );
     }
 }
 
@@ -148,7 +232,8 @@ fn qr(canvas: &Canvas<'_>, url: &str) -> Vec<String> {
     if canvas.theme.ascii {
         return Vec::new();
     }
-    let Ok(code) = qrcode::QrCode::with_error_correction_level(url.as_bytes(), qrcode::EcLevel::L) else {
+    let Ok(code) = qrcode::QrCode::with_error_correction_level(url.as_bytes(), qrcode::EcLevel::L)
+    else {
         return Vec::new();
     };
     let width = i32::try_from(code.width()).unwrap_or(0);

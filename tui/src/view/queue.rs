@@ -18,7 +18,10 @@ struct Column {
 /// Columns by room: notes go first, then links. `wide` is the Queue view, which has more to say.
 fn columns(width: usize, wide: bool) -> Vec<Column> {
     let column = |title, width| Column { title, width };
-    let mut columns = vec![column("#", 4), column("name", if width >= 120 { 26 } else { 18 })];
+    let mut columns = vec![
+        column("#", 4),
+        column("name", if width >= 120 { 26 } else { 18 }),
+    ];
     let topic = columns.len();
     columns.extend([column("topic", 0), column("waits", 8), column("level", 11)]);
     if width >= 90 {
@@ -46,8 +49,14 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
         let key = model.settings.keymap.shown(crate::action::Action::Filter);
         title.push(canvas.span(format!("── {key} filter "), Role::Dim));
     } else {
-        title.push(canvas.span(format!("── filter: {} ", text::fit(&list.filter, 30)), Role::Warn));
-        title.push(canvas.span(format!("({} of {}) ", list.rows.len(), model.in_queue().len()), Role::Dim));
+        title.push(canvas.span(
+            format!("── filter: {} ", text::fit(&list.filter, 30)),
+            Role::Warn,
+        ));
+        title.push(canvas.span(
+            format!("({} of {}) ", list.rows.len(), model.in_queue().len()),
+            Role::Dim,
+        ));
     }
     if list.sort != Default::default() || list.reverse {
         let turned = if list.reverse { " ↓" } else { "" };
@@ -67,10 +76,19 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
     let height = usize::from(inner.height.saturating_sub(1));
     for (n, name) in list.rows.iter().skip(list.offset).take(height).enumerate() {
         let row = u16::try_from(n + 1).unwrap_or(u16::MAX);
-        let Some(caller) = model.world.callers.get(name) else { continue };
+        let Some(caller) = model.world.callers.get(name) else {
+            continue;
+        };
         let selected = list.selected.as_ref() == Some(name);
         if selected {
-            canvas.fill(Rect { y: inner.y + row, height: 1, ..inner }, canvas.style(Role::Selected));
+            canvas.fill(
+                Rect {
+                    y: inner.y + row,
+                    height: 1,
+                    ..inner
+                },
+                canvas.style(Role::Selected),
+            );
         }
         let line = line(canvas, caller, &columns, selected);
         canvas.line(inner, row, line);
@@ -78,13 +96,23 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
     let below = list.rows.len().saturating_sub(list.offset + height);
     if below > 0 || list.offset > 0 {
         let place = list.index().map_or(0, |at| at + 1);
-        let bottom = Rect { y: area.bottom() - 1, height: 1, width: area.width.saturating_sub(2), ..area };
+        let bottom = Rect {
+            y: area.bottom() - 1,
+            height: 1,
+            width: area.width.saturating_sub(2),
+            ..area
+        };
         let line = Line::from(canvas.span(format!(" {place} of {} ", list.rows.len()), Role::Dim));
         canvas.right(bottom, 0, line);
     }
 }
 
-fn line<'t>(canvas: &Canvas<'_>, caller: &v1::Caller, columns: &[Column], selected: bool) -> Line<'t> {
+fn line<'t>(
+    canvas: &Canvas<'_>,
+    caller: &v1::Caller,
+    columns: &[Column],
+    selected: bool,
+) -> Line<'t> {
     let model = canvas.model;
     let stale = model.stale();
     let level = model.meters.callers.get(&caller.name);
@@ -98,18 +126,34 @@ fn line<'t>(canvas: &Canvas<'_>, caller: &v1::Caller, columns: &[Column], select
             "name" => cell(name(model, caller, width - 1), Role::Text),
             "topic" => {
                 let topic = text::clean(&caller.topic);
-                let topic = if topic.is_empty() { "–".into() } else { topic };
-                cell(text::fit(&topic, width.saturating_sub(1)).into_owned(), Role::Text)
+                let topic = if topic.is_empty() {
+                    "–".into()
+                } else {
+                    topic
+                };
+                cell(
+                    text::fit(&topic, width.saturating_sub(1)).into_owned(),
+                    Role::Text,
+                )
             }
             "waits" => {
                 let waits = model.since(caller.join_time.as_ref());
-                cell(text::pad_left(&waits.map(text::clock).unwrap_or_default(), width - 1), Role::Text)
+                cell(
+                    text::pad_left(&waits.map(text::clock).unwrap_or_default(), width - 1),
+                    Role::Text,
+                )
             }
             "level" => match (missing(caller), level) {
                 (Some(word), _) => cell(word.to_owned(), Role::Warn),
                 (None, Some(level)) => {
                     let clip = model.meters.clipped.contains(&caller.name);
-                    let role = if stale { Role::Dim } else if clip { Role::Bad } else { Role::Text };
+                    let role = if stale {
+                        Role::Dim
+                    } else if clip {
+                        Role::Bad
+                    } else {
+                        Role::Text
+                    };
                     let sign = if clip { " !" } else { "" };
                     cell(format!("{}{sign}", meter::trail(&level.trail)), role)
                 }
@@ -122,9 +166,18 @@ fn line<'t>(canvas: &Canvas<'_>, caller: &v1::Caller, columns: &[Column], select
                 }
                 None => cell("–".into(), Role::Dim),
             },
-            "rtt" => cell(level.map_or_else(String::new, |l| format!("{:.0}ms", l.now.rtt_ms)), Role::Dim),
-            "loss" => cell(level.map_or_else(String::new, |l| format!("{:.1}%", l.now.loss * 100.0)), Role::Dim),
-            "rate" => cell(level.map_or_else(String::new, |l| text::rate(l.now.receive_rate_kbps)), Role::Dim),
+            "rtt" => cell(
+                level.map_or_else(String::new, |l| format!("{:.0}ms", l.now.rtt_ms)),
+                Role::Dim,
+            ),
+            "loss" => cell(
+                level.map_or_else(String::new, |l| format!("{:.1}%", l.now.loss * 100.0)),
+                Role::Dim,
+            ),
+            "rate" => cell(
+                level.map_or_else(String::new, |l| text::rate(l.now.receive_rate_kbps)),
+                Role::Dim,
+            ),
             "state" => state(canvas, caller, width),
             "notes" => cell(notes(caller), Role::Dim),
             _ => cell(String::new(), Role::Dim),
@@ -148,7 +201,11 @@ fn state<'t>(canvas: &Canvas<'_>, caller: &v1::Caller, width: usize) -> Span<'t>
         _ => Role::Text,
     };
     let bold = canvas.style(role);
-    let bold = if caller.state() == State::Ready { bold.add_modifier(ratatui::style::Modifier::BOLD) } else { bold };
+    let bold = if caller.state() == State::Ready {
+        bold.add_modifier(ratatui::style::Modifier::BOLD)
+    } else {
+        bold
+    };
     Span::styled(text::pad(word, width), bold)
 }
 
@@ -156,21 +213,35 @@ fn place(model: &Model, caller: &v1::Caller) -> String {
     match caller.state() {
         State::OnAir => format!("→{}", text::fit(text::id(&caller.slot), 2)),
         // Asked for rows in sight only.
-        _ => model.place(&caller.name).map_or_else(String::new, |n| n.to_string()),
+        _ => model
+            .place(&caller.name)
+            .map_or_else(String::new, |n| n.to_string()),
     }
 }
 
 fn name(model: &Model, caller: &v1::Caller, width: usize) -> String {
-    let host = if caller.kind() == v1::caller::Kind::Host { "★ " } else { "" };
+    let host = if caller.kind() == v1::caller::Kind::Host {
+        "★ "
+    } else {
+        ""
+    };
     let unread = caller.chat.last().is_some_and(|m| m.operator.is_empty());
     let mail = if unread { " ✉" } else { "" };
     let room = width.saturating_sub(text::width(host) + text::width(mail));
-    format!("{host}{}{mail}", text::fit(&model.world.caller_name(&caller.name), room))
+    format!(
+        "{host}{}{mail}",
+        text::fit(&model.world.caller_name(&caller.name), room)
+    )
 }
 
 /// What a caller lacks for going on air.
 pub fn missing(caller: &v1::Caller) -> Option<&'static str> {
-    match (caller.connected, caller.has_audio, caller.has_video, caller.muted) {
+    match (
+        caller.connected,
+        caller.has_audio,
+        caller.has_video,
+        caller.muted,
+    ) {
         (false, ..) if caller.state() == State::Joining => Some("joining"),
         (false, ..) => Some("✕ no link"),
         (_, false, ..) => Some("✕ no mic"),
@@ -201,18 +272,35 @@ fn empty(canvas: &mut Canvas<'_>, area: Rect) {
         };
         vec!["Nothing is known yet.".to_owned(), next]
     } else if !model.queue.filter.is_empty() {
-        vec!["Nobody in the queue has these words.".into(), format!("{} drops the filter", key(Action::Back))]
+        vec![
+            "Nobody in the queue has these words.".into(),
+            format!("{} drops the filter", key(Action::Back)),
+        ]
     } else {
         let mut lines = vec!["Nobody waits.".to_owned(), String::new()];
         if model.works(Action::Invite) && model.may(Action::Invite) {
-            lines.push(format!("{}  makes a join link to send, with its QR code", key(Action::Invite)));
+            lines.push(format!(
+                "{}  makes a join link to send, with its QR code",
+                key(Action::Invite)
+            ));
         }
         if model.works(Action::Practice) && model.may(Action::Practice) {
-            lines.push(format!("{}  lets three synthetic callers in, to practise with", key(Action::Practice)));
+            lines.push(format!(
+                "{}  lets three synthetic callers in, to practise with",
+                key(Action::Practice)
+            ));
         }
-        let base = model.status.as_ref().map(|s| s.join_base_url.clone()).unwrap_or_default();
+        let base = model
+            .status
+            .as_ref()
+            .map(|s| s.join_base_url.clone())
+            .unwrap_or_default();
         if !base.is_empty() {
-            lines.push(format!("callers join at {}/join/{}#…", text::clean(&base), text::id(&model.show)));
+            lines.push(format!(
+                "callers join at {}/join/{}#…",
+                text::clean(&base),
+                text::id(&model.show)
+            ));
         }
         lines
     };

@@ -16,7 +16,13 @@ pub fn draw(canvas: &mut Canvas<'_>, air: &Air) {
     if slots.is_empty() {
         let area = air.slots.first().copied().unwrap_or_default();
         let inner = canvas.frame(area, Line::from(" no slot "), false, Role::Frame);
-        return canvas.empty(inner, &["This show has no output yet.".into(), "booth slot create 1".into()]);
+        return canvas.empty(
+            inner,
+            &[
+                "This show has no output yet.".into(),
+                "booth slot create 1".into(),
+            ],
+        );
     }
     for (area, slot) in air.slots.iter().zip(&slots) {
         one(canvas, *area, slot, air.density);
@@ -50,26 +56,49 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot, density: Density) {
     };
     let id = text::fit(text::id(&slot.name), 12).into_owned();
     let mark = if selected { "▸" } else { " " };
-    let mut title = vec![canvas.span(format!("{mark}{id} · "), Role::Title), canvas.span(format!(" {word} "), role)];
+    let mut title = vec![
+        canvas.span(format!("{mark}{id} · "), Role::Title),
+        canvas.span(format!(" {word} "), role),
+    ];
     if word == "idle" {
         title.push(canvas.span(format!("· {} ", idle(slot)), Role::Dim));
     }
     if density == Density::Row {
         return row(canvas, area, slot, title);
     }
-    let frame = if on_air { Role::OnAirFrame } else if selected { Role::Accent } else { Role::Frame };
+    let frame = if on_air {
+        Role::OnAirFrame
+    } else if selected {
+        Role::Accent
+    } else {
+        Role::Frame
+    };
     let inner = canvas.frame(area, Line::from(title), on_air, frame);
     // A frame that is red for a word's sake leaves the rest calm.
-    let pad = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    let pad = Rect {
+        x: inner.x + 1,
+        width: inner.width.saturating_sub(2),
+        ..inner
+    };
     if density == Density::Compact {
         head(canvas, pad, slot);
         let line = short_level(canvas, slot, usize::from(pad.width));
         return canvas.line(pad, 1, line);
     }
     head(canvas, pad, slot);
-    let topic = model.world.callers.get(&slot.assigned_caller).map(|c| text::clean(&c.topic).into_owned());
+    let topic = model
+        .world
+        .callers
+        .get(&slot.assigned_caller)
+        .map(|c| text::clean(&c.topic).into_owned());
     if let Some(topic) = topic.filter(|t| !t.is_empty()) {
-        let line = Line::from(canvas.span(format!("“{}”", text::fit(&topic, usize::from(pad.width).saturating_sub(2))), Role::Dim));
+        let line = Line::from(canvas.span(
+            format!(
+                "“{}”",
+                text::fit(&topic, usize::from(pad.width).saturating_sub(2))
+            ),
+            Role::Dim,
+        ));
         canvas.line(pad, 1, line);
     }
     levels(canvas, pad, slot);
@@ -101,7 +130,10 @@ fn head(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot) {
     spans.push(canvas.span(text::fit(&who, room).into_owned(), Role::Title));
     spans.extend(signs.into_iter().map(|s| canvas.span(s, Role::Bad)));
     canvas.line(area, 0, Line::from(spans));
-    let since = model.since(slot.assign_time.as_ref()).map(text::clock).unwrap_or_default();
+    let since = model
+        .since(slot.assign_time.as_ref())
+        .map(text::clock)
+        .unwrap_or_default();
     let since = Line::from(canvas.span(since, Role::Title));
     canvas.right(area, 0, since);
 }
@@ -109,7 +141,9 @@ fn head(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot) {
 fn next<'t>(canvas: &Canvas<'_>, slot: &v1::Slot) -> Line<'t> {
     let model = canvas.model;
     let going = model.pending.values().find_map(|p| match &p.command {
-        Command::Take { slot: to, caller, .. } if *to == slot.name => Some(caller),
+        Command::Take {
+            slot: to, caller, ..
+        } if *to == slot.name => Some(caller),
         _ => None,
     });
     if let Some(caller) = going {
@@ -126,13 +160,19 @@ fn next<'t>(canvas: &Canvas<'_>, slot: &v1::Slot) -> Line<'t> {
         return Line::from(canvas.span("nobody is ready", Role::Dim));
     };
     let who = text::fit(&model.world.caller_name(&next.name), 20).into_owned();
-    let mut spans = vec![canvas.span("next: ", Role::Dim), canvas.span(who, Role::Text)];
+    let mut spans = vec![
+        canvas.span("next: ", Role::Dim),
+        canvas.span(who, Role::Text),
+    ];
     if armed {
         spans.push(canvas.span(" · armed ✓", Role::Ready));
     }
     let level = model.meters.callers.get(&next.name);
     if let Some(level) = level {
-        let (picture, heard) = (level.now.width > 0, level.trail.iter().any(|db| *db > -50.0));
+        let (picture, heard) = (
+            level.now.width > 0,
+            level.trail.iter().any(|db| *db > -50.0),
+        );
         if armed && picture {
             spans.push(canvas.span(" picture ✓", Role::Ready));
         }
@@ -151,11 +191,19 @@ fn levels(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot) {
     let level = model.meters.slots.get(&slot.name);
     let clipped = model.meters.clipped.contains(&slot.name);
     for (side, name) in ["L", "R"].into_iter().enumerate() {
-        let rms = level.and_then(|l| l.now.rms_dbfs.get(side)).copied().unwrap_or(-120.0);
+        let rms = level
+            .and_then(|l| l.now.rms_dbfs.get(side))
+            .copied()
+            .unwrap_or(-120.0);
         let hold = level.map_or(-120.0, |l| l.hold[side]);
         let numbers = format!(" {:>3}  pk {:>3}", meter::number(rms), meter::number(hold));
-        let clip = if clipped && side == 0 { " CLIP" } else { "     " };
-        let cells = usize::from(area.width).saturating_sub(2 + numbers.chars().count() + clip.len());
+        let clip = if clipped && side == 0 {
+            " CLIP"
+        } else {
+            "     "
+        };
+        let cells =
+            usize::from(area.width).saturating_sub(2 + numbers.chars().count() + clip.len());
         let mut spans = vec![canvas.span(format!("{name} "), Role::Dim)];
         spans.extend(meter::bar(canvas, rms, hold, cells, model.stale()));
         let role = if model.stale() { Role::Dim } else { Role::Text };
@@ -168,11 +216,16 @@ fn levels(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot) {
 
 fn short_level<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'t> {
     let level = canvas.model.meters.slots.get(&slot.name);
-    let loudest = |of: &dyn Fn(usize) -> Option<f32>| (0..2).filter_map(of).fold(-120.0_f32, f32::max);
+    let loudest =
+        |of: &dyn Fn(usize) -> Option<f32>| (0..2).filter_map(of).fold(-120.0_f32, f32::max);
     let rms = level.map_or(-120.0, |l| loudest(&|n| l.now.rms_dbfs.get(n).copied()));
     let hold = level.map_or(-120.0, |l| l.hold[0].max(l.hold[1]));
     let clients = level.map_or(0, |l| l.now.clients);
-    let clip = if canvas.model.meters.clipped.contains(&slot.name) { " CLIP" } else { "" };
+    let clip = if canvas.model.meters.clipped.contains(&slot.name) {
+        " CLIP"
+    } else {
+        ""
+    };
     let tail = format!(" {:>3}  srt {clients}", meter::number(rms));
     let cells = width.saturating_sub(tail.chars().count() + clip.len());
     let mut spans = meter::bar(canvas, rms, hold, cells, canvas.model.stale());
@@ -185,8 +238,18 @@ fn short_level<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'
 fn flows<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'t> {
     let model = canvas.model;
     let mut spans: Vec<Span<'t>> = Vec::new();
-    if let Some(level) = model.meters.callers.get(&slot.assigned_caller).map(|l| &l.now) {
-        let input = format!("in {} {:.1}% {:.0}ms ", text::rate(level.receive_rate_kbps), level.loss * 100.0, level.rtt_ms);
+    if let Some(level) = model
+        .meters
+        .callers
+        .get(&slot.assigned_caller)
+        .map(|l| &l.now)
+    {
+        let input = format!(
+            "in {} {:.1}% {:.0}ms ",
+            text::rate(level.receive_rate_kbps),
+            level.loss * 100.0,
+            level.rtt_ms
+        );
         spans.push(canvas.span(input, Role::Text));
         spans.extend(meter::dots(canvas, level.score, model.stale()).spans);
         spans.push(Span::raw("  "));
@@ -200,7 +263,11 @@ fn flows<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'t> {
         _ if clients == 1 => "out srt 1 client".to_owned(),
         _ => format!("out srt {clients} clients"),
     };
-    let role = if clients == 0 && !slot.assigned_caller.is_empty() { Role::Warn } else { Role::Text };
+    let role = if clients == 0 && !slot.assigned_caller.is_empty() {
+        Role::Warn
+    } else {
+        Role::Text
+    };
     spans.push(canvas.span(out, role));
     if let Some(level) = level {
         let lost = level.now.lost_packets.saturating_sub(level.lost_before);
@@ -227,14 +294,25 @@ fn row(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot, mut title: Vec<Span
     let model = canvas.model;
     if !slot.assigned_caller.is_empty() {
         let who = model.world.caller_name(&slot.assigned_caller);
-        title.push(canvas.span(format!(" {}", text::fit(&who, usize::from(area.width / 2))), Role::Title));
+        title.push(canvas.span(
+            format!(" {}", text::fit(&who, usize::from(area.width / 2))),
+            Role::Title,
+        ));
     }
     canvas.line(area, 0, Line::from(title));
     let level = model.meters.slots.get(&slot.name);
-    let rms = level.map_or(-120.0, |l| l.now.rms_dbfs.iter().copied().fold(-120.0, f32::max));
-    let since = model.since(slot.assign_time.as_ref()).filter(|_| !slot.assigned_caller.is_empty());
+    let rms = level.map_or(-120.0, |l| {
+        l.now.rms_dbfs.iter().copied().fold(-120.0, f32::max)
+    });
+    let since = model
+        .since(slot.assign_time.as_ref())
+        .filter(|_| !slot.assigned_caller.is_empty());
     let since = since.map(text::clock).unwrap_or_default();
-    let clip = if model.meters.clipped.contains(&slot.name) { "CLIP " } else { "" };
+    let clip = if model.meters.clipped.contains(&slot.name) {
+        "CLIP "
+    } else {
+        ""
+    };
     let right = Line::from(vec![
         canvas.span(format!(" {clip}"), Role::Bad),
         canvas.span(format!("{since} {:>3} ", meter::number(rms)), Role::Text),
@@ -245,7 +323,9 @@ fn row(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot, mut title: Vec<Span
 fn idle(slot: &v1::Slot) -> String {
     use v1::idle_source::Kind;
     let idle = slot.settings.as_ref().and_then(|s| s.idle.as_ref());
-    let Some(idle) = idle else { return "black".into() };
+    let Some(idle) = idle else {
+        return "black".into();
+    };
     match idle.kind() {
         Kind::Unspecified | Kind::Black => "black".into(),
         Kind::TestPattern => "test pattern".into(),

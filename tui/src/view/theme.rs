@@ -39,7 +39,11 @@ pub struct Theme {
 
 impl Theme {
     pub fn of(settings: &Settings) -> Self {
-        Self { colors: settings.colors, light: settings.light, ascii: settings.ascii }
+        Self {
+            colors: settings.colors,
+            light: settings.light,
+            ascii: settings.ascii,
+        }
     }
 
     pub fn style(self, role: Role) -> Style {
@@ -47,32 +51,82 @@ impl Theme {
         let bold = plain.add_modifier(Modifier::BOLD);
         if self.colors == Colors::Mono {
             return match role {
-                Role::OnAir | Role::Armed | Role::Banner | Role::Bad => bold.add_modifier(Modifier::REVERSED),
+                Role::OnAir | Role::Armed | Role::Banner | Role::Bad => {
+                    bold.add_modifier(Modifier::REVERSED)
+                }
                 Role::Selected => plain.add_modifier(Modifier::REVERSED),
-                Role::Title | Role::OnAirFrame | Role::Ready | Role::Warn | Role::Key | Role::High => bold,
+                Role::Title
+                | Role::OnAirFrame
+                | Role::Ready
+                | Role::Warn
+                | Role::Key
+                | Role::High => bold,
                 Role::Dim => plain.add_modifier(Modifier::DIM),
                 _ => plain,
             };
         }
         match role {
             Role::Text => plain,
-            Role::Dim => plain.fg(self.pick([112, 118, 130], [120, 124, 134], 244, Color::DarkGray)),
+            Role::Dim => {
+                plain.fg(self.pick([112, 118, 130], [120, 124, 134], 244, Color::DarkGray))
+            }
             Role::Title => bold,
-            Role::Frame => plain.fg(self.pick([70, 76, 90], [170, 176, 188], if self.light { 249 } else { 239 }, Color::DarkGray)),
-            Role::OnAir => bold.fg(self.pick([255, 255, 255], [255, 255, 255], 231, Color::White)).bg(self.pick([200, 0, 0], [200, 0, 0], 160, Color::Red)),
+            Role::Frame => plain.fg(self.pick(
+                [70, 76, 90],
+                [170, 176, 188],
+                if self.light { 249 } else { 239 },
+                Color::DarkGray,
+            )),
+            Role::OnAir => bold
+                .fg(self.pick([255, 255, 255], [255, 255, 255], 231, Color::White))
+                .bg(self.pick([200, 0, 0], [200, 0, 0], 160, Color::Red)),
             Role::OnAirFrame => bold.fg(self.pick([235, 40, 40], [200, 0, 0], 160, Color::Red)),
-            Role::Ready | Role::Good | Role::Low => plain.fg(self.pick([70, 200, 110], [0, 130, 50], if self.light { 28 } else { 77 }, Color::Green)),
-            Role::Warn | Role::Mid => plain.fg(self.pick([240, 180, 40], [160, 100, 0], if self.light { 130 } else { 214 }, Color::Yellow)),
-            Role::Bad | Role::High => bold.fg(self.pick([255, 90, 80], [190, 20, 20], if self.light { 124 } else { 203 }, Color::Red)),
-            Role::Accent => plain.fg(self.pick([110, 175, 255], [0, 85, 170], if self.light { 25 } else { 75 }, Color::Cyan)),
-            Role::Key => bold.fg(self.pick([110, 175, 255], [0, 85, 170], if self.light { 25 } else { 75 }, Color::Cyan)),
+            Role::Ready | Role::Good | Role::Low => plain.fg(self.pick(
+                [70, 200, 110],
+                [0, 130, 50],
+                if self.light { 28 } else { 77 },
+                Color::Green,
+            )),
+            Role::Warn | Role::Mid => plain.fg(self.pick(
+                [240, 180, 40],
+                [160, 100, 0],
+                if self.light { 130 } else { 214 },
+                Color::Yellow,
+            )),
+            Role::Bad | Role::High => bold.fg(self.pick(
+                [255, 90, 80],
+                [190, 20, 20],
+                if self.light { 124 } else { 203 },
+                Color::Red,
+            )),
+            Role::Accent => plain.fg(self.pick(
+                [110, 175, 255],
+                [0, 85, 170],
+                if self.light { 25 } else { 75 },
+                Color::Cyan,
+            )),
+            Role::Key => bold.fg(self.pick(
+                [110, 175, 255],
+                [0, 85, 170],
+                if self.light { 25 } else { 75 },
+                Color::Cyan,
+            )),
             Role::Selected => match self.colors {
                 // Reversal is the only selection that sixteen colours of unknown shades can show.
                 Colors::Ansi => plain.add_modifier(Modifier::REVERSED),
-                _ => bold.bg(self.pick([44, 52, 74], [214, 226, 246], if self.light { 189 } else { 237 }, Color::Reset)),
+                _ => bold.bg(self.pick(
+                    [44, 52, 74],
+                    [214, 226, 246],
+                    if self.light { 189 } else { 237 },
+                    Color::Reset,
+                )),
             },
-            Role::Armed => bold.fg(self.pick([20, 20, 20], [20, 20, 20], 16, Color::Black)).bg(self.pick([255, 200, 40], [255, 200, 40], 220, Color::Yellow)),
-            Role::Banner => bold.fg(self.pick([255, 255, 255], [255, 255, 255], 231, Color::White)).bg(self.pick([190, 20, 20], [190, 20, 20], 160, Color::Red)),
+            Role::Armed => bold
+                .fg(self.pick([20, 20, 20], [20, 20, 20], 16, Color::Black))
+                .bg(self.pick([255, 200, 40], [255, 200, 40], 220, Color::Yellow)),
+            Role::Banner => bold
+                .fg(self.pick([255, 255, 255], [255, 255, 255], 231, Color::White))
+                .bg(self.pick([190, 20, 20], [190, 20, 20], 160, Color::Red)),
         }
     }
 

@@ -16,7 +16,11 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         return banner(canvas, area);
     }
     let mut left = head(canvas);
-    let now = if model.view == View::Caller { model.back_to } else { model.view };
+    let now = if model.view == View::Caller {
+        model.back_to
+    } else {
+        model.view
+    };
     let tabs = model.width >= TABS_FROM;
     if tabs {
         for view in model.views() {
@@ -38,7 +42,15 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     if gap > counts.width() + 2 {
         let at = left.width() + (gap - counts.width()) / 2;
         let x = area.x + u16::try_from(at).unwrap_or(0);
-        canvas.line(Rect { x, width: area.right() - x, ..area }, 0, counts);
+        canvas.line(
+            Rect {
+                x,
+                width: area.right() - x,
+                ..area
+            },
+            0,
+            counts,
+        );
     }
     canvas.right(area, 0, right);
 }
@@ -73,7 +85,9 @@ fn show_text(model: &Model) -> String {
         State::Error => "▲ ERROR",
         State::Creating | State::Unspecified => "○ NEW",
     };
-    let since = model.since(show.update_time.as_ref()).filter(|_| show.state() == State::Live);
+    let since = model
+        .since(show.update_time.as_ref())
+        .filter(|_| show.state() == State::Live);
     let since = since.map_or_else(String::new, |ms| format!(" {}", text::clock(ms)));
     format!("{id} {word}{since} ")
 }
@@ -106,7 +120,11 @@ fn counts<'t>(canvas: &Canvas<'_>) -> Line<'t> {
 fn right<'t>(canvas: &Canvas<'_>) -> Line<'t> {
     let model = canvas.model;
     let mut spans = Vec::new();
-    let on_air = model.slots().iter().filter(|s| !s.assigned_caller.is_empty()).count();
+    let on_air = model
+        .slots()
+        .iter()
+        .filter(|s| !s.assigned_caller.is_empty())
+        .count();
     if on_air > 0 && model.view != View::Air {
         spans.push(canvas.span(format!(" {on_air} ON AIR "), Role::OnAir));
         spans.push(Span::raw(" "));
@@ -118,7 +136,10 @@ fn right<'t>(canvas: &Canvas<'_>) -> Line<'t> {
         spans.push(canvas.span("IMMEDIATE ", Role::Warn));
     }
     if let Some(ms) = model.server_ms() {
-        spans.push(canvas.span(format!(" {} ", text::time_of_day(ms, model.zone_s)), Role::Title));
+        spans.push(canvas.span(
+            format!(" {} ", text::time_of_day(ms, model.zone_s)),
+            Role::Title,
+        ));
     }
     let flags = model.flags().len();
     if flags > 0 {
@@ -129,7 +150,9 @@ fn right<'t>(canvas: &Canvas<'_>) -> Line<'t> {
 
 fn banner(canvas: &mut Canvas<'_>, area: Rect) {
     let model = canvas.model;
-    let seconds = model.heard.map(|heard| model.now.saturating_sub(heard) / 1_000);
+    let seconds = model
+        .heard
+        .map(|heard| model.now.saturating_sub(heard) / 1_000);
     let said = match (&model.link, seconds) {
         (LinkState::Connecting, _) => format!(" connecting to {} …", model.start.server),
         (LinkState::Live, Some(s)) => {
@@ -154,17 +177,32 @@ fn banner(canvas: &mut Canvas<'_>, area: Rect) {
 pub fn too_small(canvas: &mut Canvas<'_>) {
     let model = canvas.model;
     let area = *canvas.buf.area();
-    let size = format!("too small ({}x{}, needs {}x{})", model.width, model.height, layout::MIN_WIDTH, layout::MIN_HEIGHT);
-    let clock = model.server_ms().map_or_else(String::new, |ms| text::time_of_day(ms, model.zone_s));
+    let size = format!(
+        "too small ({}x{}, needs {}x{})",
+        model.width,
+        model.height,
+        layout::MIN_WIDTH,
+        layout::MIN_HEIGHT
+    );
+    let clock = model
+        .server_ms()
+        .map_or_else(String::new, |ms| text::time_of_day(ms, model.zone_s));
     let mut rows = vec![];
     if model.stale() {
         rows.push(Line::from(canvas.span("SERVER UNREACHABLE", Role::Banner)));
     }
-    for slot in model.slots().iter().filter(|s| !s.assigned_caller.is_empty()) {
+    for slot in model
+        .slots()
+        .iter()
+        .filter(|s| !s.assigned_caller.is_empty())
+    {
         let who = model.world.caller_name(&slot.assigned_caller);
         let id = text::id(&slot.name);
         rows.push(Line::from(vec![
-            canvas.span(format!("{id} {} ", super::slots::word(model, slot)), Role::OnAir),
+            canvas.span(
+                format!("{id} {} ", super::slots::word(model, slot)),
+                Role::OnAir,
+            ),
             canvas.span(format!(" {who}"), Role::Title),
         ]));
     }
