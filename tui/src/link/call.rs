@@ -62,8 +62,8 @@ async fn once(service: Service, request_id: &str, command: &Command) -> Result<A
     let mut shows = ShowServiceClient::new(service);
     // All answers have a revision, and most nothing else that matters here.
     macro_rules! ask {
-        ($client:ident . $method:ident ( $request:ident { $($field:ident : $value:expr),* $(,)? } )) => {{
-            let request = v1::$request { $($field: $value,)* request_id, ..Default::default() };
+        ($client:ident . $method:ident ( $request:ident { $($field:ident $(: $value:expr)?),* $(,)? } )) => {{
+            let request = v1::$request { $($field $(: $value)?,)* request_id, ..Default::default() };
             let answer = $client.$method(request).await?.into_inner();
             Ok(Answer { revision: answer.revision, url: String::new() })
         }};
@@ -308,7 +308,7 @@ mod tests {
         let details = tonic_types::ErrorDetails::with_error_info(
             "SLOT_OCCUPIED",
             "booth",
-            Vec::<(String, String)>::new(),
+            [("k".to_owned(), "v".to_owned())],
         );
         let status = Status::with_error_details(Code::FailedPrecondition, "slot 1 shows", details);
         let heard = refusal(&status);
@@ -320,7 +320,7 @@ mod tests {
         let details = tonic_types::ErrorDetails::with_error_info(
             "LEDGER_READ_ONLY",
             "booth",
-            Vec::<(String, String)>::new(),
+            [("k".to_owned(), "v".to_owned())],
         );
         assert!(
             !refusal(&Status::with_error_details(

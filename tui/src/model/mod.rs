@@ -157,6 +157,8 @@ pub struct Model {
     pub view: View,
     /// Where the caller's card was opened.
     pub back_to: View,
+    /// How many of the queue are waiting, ready, held.
+    pub counts: [usize; 3],
     /// Callers of the queue, as sorted and filtered; those on air too in the Queue view's end.
     pub queue: List,
     pub slot: Option<String>,
@@ -206,6 +208,7 @@ impl Model {
             show: format!("shows/{}", text::id(&start.show)),
             view: View::Air,
             back_to: View::Air,
+            counts: [0; 3],
             queue: List::default(),
             slot: None,
             channels: List::default(),
@@ -347,16 +350,20 @@ impl Model {
     }
 
     /// Everybody in the queue, in its order.
-    pub fn in_queue(&self) -> Vec<&v1::Caller> {
+    pub fn in_queue(&self) -> impl Iterator<Item = &v1::Caller> {
         let queue = self
             .world
             .shows
             .get(&self.show)
             .map_or(&[][..], |show| &show.queue);
-        queue
-            .iter()
-            .filter_map(|name| self.world.callers.get(name))
-            .collect()
+        queue.iter().filter_map(|name| self.world.callers.get(name))
+    }
+
+    pub fn queue_length(&self) -> usize {
+        self.world
+            .shows
+            .get(&self.show)
+            .map_or(0, |show| show.queue.len())
     }
 
     /// 1-based place in the queue.

@@ -96,7 +96,7 @@ fn pick_caller(model: &Model, over: bool) -> Result<v1::Caller, String> {
         .filter(|c| !matches!(c.state(), State::OnAir | State::Ended));
     let Some(caller) = selected else {
         let ready = |c: &&v1::Caller| c.state() == State::Ready && c.connected;
-        let next = model.in_queue().into_iter().find(ready);
+        let next = model.in_queue().find(ready);
         return next
             .cloned()
             .ok_or_else(|| "nobody is READY and connected".to_owned());

@@ -15,8 +15,9 @@ pub use air::state_word;
 pub use keys::allowed;
 
 use crate::command::Effect;
+use crate::model::list::Sort;
 use crate::model::{LinkState, Model, Tone};
-use crate::msg::{Input, Msg, Practice};
+use crate::msg::{Input, LinkMsg, Msg, Practice};
 use crate::text;
 
 /// How often the picture of an open card is asked for.
@@ -28,6 +29,9 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
     // Recordings may be edited by hand: time still never goes back.
     model.now = model.now.max(input.at_ms);
     let mut effects = Vec::new();
+    // Levels and seconds move no row, unless it is by them that rows are sorted.
+    let by_level = matches!(model.queue.sort, Sort::Score | Sort::Level);
+    let rows_stay = matches!(input.msg, Msg::Tick | Msg::Link(LinkMsg::Meters(_))) && !by_level;
     match input.msg {
         Msg::Start(_) => model.dirty = true,
         Msg::Key(key) => {
@@ -51,7 +55,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
             (model.width, model.height) = (width, height);
         }
         Msg::Zone(seconds) => model.zone_s = seconds,
-        Msg::Tick => tick(model),
+        Msg::Tick => model.dirty = true,
         Msg::Link(msg) => facts::link(model, msg, &mut effects),
         Msg::Practice(Practice::Started { callers }) => {
             model.practice = Some(callers);
@@ -79,7 +83,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
     }
     expire(model);
     picture(model, &mut effects);
-    if model.dirty {
+    if model.dirty && !rows_stay {
         rows::settle(model);
     }
     if was_stale != model.stale() {
@@ -95,10 +99,6 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
 /// Says something to the operator from outside of the loop.
 pub fn say(model: &mut Model, tone: Tone, text: &str) {
     send::notice(model, tone, text.to_owned());
-}
-
-fn tick(model: &mut Model) {
-    model.dirty = true;
 }
 
 /// What ends by time.

@@ -29,7 +29,7 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
             let Some(place) = model.place(&name) else {
                 return notice(model, Tone::Plain, format!("{who} is not in the queue"));
             };
-            let last = u32::try_from(model.in_queue().len()).unwrap_or(u32::MAX);
+            let last = u32::try_from(model.queue_length()).unwrap_or(u32::MAX);
             let position = match action {
                 Action::MoveUp => place.saturating_sub(1).max(1),
                 Action::MoveDown => (place + 1).min(last),

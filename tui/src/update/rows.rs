@@ -14,6 +14,7 @@ pub fn settle(model: &mut Model) {
     if !model.views().contains(&model.view) && model.view != View::Caller {
         model.view = View::Air;
     }
+    model.counts = counts(model);
     let rows = queue(model);
     match model.view {
         // An open card stays, also when its caller is filtered out or ends.
@@ -75,8 +76,21 @@ pub fn matches(filter: &str, hay: &[&str]) -> bool {
         .all(|word| hay.iter().any(|h| h.contains(word)))
 }
 
+fn counts(model: &Model) -> [usize; 3] {
+    let mut counts = [0; 3];
+    for caller in model.in_queue() {
+        let which = match caller.state() {
+            State::Ready => 1,
+            State::Held => 2,
+            _ => 0,
+        };
+        counts[which] += 1;
+    }
+    counts
+}
+
 fn queue(model: &Model) -> Vec<String> {
-    let mut rows: Vec<(usize, &v1::Caller)> = model.in_queue().into_iter().enumerate().collect();
+    let mut rows: Vec<(usize, &v1::Caller)> = model.in_queue().enumerate().collect();
     if model.view != View::Air {
         // On air last: they have no place.
         let on_air = |c: &&v1::Caller| {

@@ -159,7 +159,7 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, caller: &v1::Caller) {
         )],
     ));
     let place = match model.place(&caller.name) {
-        Some(place) => format!("place {place} of {}", model.in_queue().len()),
+        Some(place) => format!("place {place} of {}", model.queue_length()),
         None if !caller.slot.is_empty() => format!("on slot {}", text::id(&caller.slot)),
         None => end(caller),
     };

@@ -37,7 +37,6 @@ pub fn hints(model: &Model) -> Vec<Hint> {
             Hold,
             Screen,
             MoveDown,
-            MoveUp,
             Take,
             Card,
             Chat,
@@ -108,6 +107,8 @@ fn key(model: &Model, action: Action) -> String {
             keys.split(' ').next().unwrap_or_default().to_owned()
         }
         Action::Card if keys == "space" => "␣".to_owned(),
+        // Both directions under one word.
+        Action::MoveDown => format!("{keys}/{}", model.settings.keymap.shown(Action::MoveUp)),
         _ => keys,
     }
 }
@@ -130,7 +131,7 @@ fn relevant(model: &Model, action: Action) -> bool {
             Action::AckClip => clipped,
             Action::StartChannel => model.selected_channel().is_some_and(|c| !c.running),
             Action::StopChannel => model.selected_channel().is_some_and(|c| c.running),
-            Action::Invite => model.in_queue().is_empty(),
+            Action::Invite => model.queue_length() == 0,
             _ => true,
         }
 }
@@ -236,7 +237,14 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
 fn arm(canvas: &mut Canvas<'_>, area: Rect, sentence: &str, left_ms: u64) {
     canvas.fill(area, canvas.style(Role::Armed));
     let left = format!("{:.1} s ▐", left_ms as f64 / 1_000.0);
-    let ask = "?  Enter to air · Esc";
+    let to_air = ["TAKE", "FADE", "UNDO: TAKE"]
+        .iter()
+        .any(|verb| sentence.starts_with(verb));
+    let ask = if to_air {
+        "?  Enter to air · Esc"
+    } else {
+        "?  Enter does it · Esc"
+    };
     let room = usize::from(area.width).saturating_sub(text::width(ask) + text::width(&left) + 4);
     let sentence = text::fit(sentence, room).into_owned();
     let line = Line::from(canvas.span(format!(" ▌{sentence}{ask}"), Role::Armed));

@@ -136,7 +136,8 @@ pub fn shows_channels(model: &Model) -> bool {
 /// The queue, and what is below it where there is room: at 24 rows there is none.
 fn split(model: &Model, rest: Rect) -> (Rect, Option<Rect>) {
     let channels = u16::try_from(model.world.channels.len()).unwrap_or(u16::MAX);
-    let wanted = channels.clamp(2, 8) + 2;
+    // A quarter of a tall screen for the log; at least what the channels need.
+    let wanted = channels.clamp(3, 8).max(rest.height / 4) + 2;
     let low = wanted.min(rest.height.saturating_sub(12).max(4));
     if rest.height < 16 {
         return (rest, None);

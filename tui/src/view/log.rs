@@ -19,7 +19,7 @@ pub fn panel(canvas: &mut Canvas<'_>, area: Rect) {
     );
     let rows = usize::from(inner.height);
     for (n, entry) in model.log.entries.iter().rev().take(rows).enumerate() {
-        let line = line(canvas, entry, 6);
+        let line = line(canvas, entry, 7);
         canvas.line(inner, u16::try_from(n).unwrap_or(u16::MAX), line);
     }
     if model.log.entries.is_empty() {

@@ -160,28 +160,37 @@ fn confirm(canvas: &mut Canvas<'_>, body: Rect, sentence: &str, names: &[String]
     canvas.line(inner, 2, line);
 }
 
-/// The link in words, and as a QR code where it fits.
+/// The link in words, with its QR code at the left where it fits.
 fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
     let url = text::clean(url).into_owned();
     let code = qr(canvas, &url);
-    let lines = text::wrap(&url, usize::from(body.width).saturating_sub(6));
     let code_width = code.first().map_or(0, |l| l.chars().count());
-    let words = u16::try_from(lines.len())
-        .unwrap_or(u16::MAX)
-        .saturating_add(4);
-    let with_code = words.saturating_add(u16::try_from(code.len()).unwrap_or(u16::MAX));
-    let shows = with_code <= body.height && code_width + 4 <= usize::from(body.width);
-    let height = if shows { with_code } else { words + 1 }.min(body.height);
-    let widest = lines
-        .iter()
-        .map(|l| text::width(l))
-        .max()
-        .unwrap_or(0)
-        .max(if shows { code_width } else { 0 });
-    let width = u16::try_from(widest + 4)
-        .unwrap_or(u16::MAX)
-        .max(30)
-        .min(body.width);
+    let code_height = u16::try_from(code.len()).unwrap_or(u16::MAX);
+    let shows = code_width > 0
+        && code_height + 2 <= body.height
+        && code_width + 30 <= usize::from(body.width);
+    let taken = if shows { code_width + 2 } else { 0 };
+    let room = usize::from(body.width).saturating_sub(taken + 6).min(60);
+    let mut lines: Vec<_> = text::wrap(&url, room)
+        .into_iter()
+        .map(|line| canvas.span(line, Role::Title))
+        .collect();
+    let mut say = |said: &'static str| lines.push(canvas.span(said, Role::Dim));
+    say("");
+    say("Send it to callers, or open it.");
+    say(if shows {
+        "Valid for 24 hours."
+    } else {
+        "Valid for 24 hours. (Too small for the QR code.)"
+    });
+    say("");
+    say("Esc closes");
+    let words = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let height = (if shows { code_height } else { words })
+        .saturating_add(2)
+        .min(body.height);
+    let widest = lines.iter().map(Span::width).max().unwrap_or(0) + taken + 4;
+    let width = u16::try_from(widest).unwrap_or(u16::MAX).min(body.width);
     let area = Rect::new(
         body.x + (body.width - width) / 2,
         body.y + (body.height - height) / 2,
@@ -189,40 +198,32 @@ fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
         height,
     );
     canvas.clear(area);
-    let inner = canvas.frame(
-        area,
-        Line::from(canvas.span(" join link ", Role::Title)),
-        false,
-        Role::Accent,
-    );
-    let mut row = 0;
-    let mut say = |canvas: &mut Canvas<'_>, line: Line<'_>| {
-        canvas.line(inner, row, line);
-        row += 1;
+    let title = Line::from(canvas.span(" join link ", Role::Title));
+    let inner = canvas.frame(area, title, false, Role::Accent);
+    let left = u16::try_from(taken + 1).unwrap_or(0);
+    let top = inner.height.saturating_sub(words) / 2;
+    let beside = Rect {
+        x: inner.x + left,
+        width: inner.width.saturating_sub(left),
+        y: inner.y + top,
+        height: inner.height - top,
     };
-    for line in lines {
-        let span = canvas.span(format!(" {line}"), Role::Title);
-        say(canvas, Line::from(span));
+    for (n, span) in lines.into_iter().enumerate() {
+        canvas.line(
+            beside,
+            u16::try_from(n).unwrap_or(u16::MAX),
+            Line::from(span),
+        );
     }
-    let hint = if shows {
-        " Esc closes"
-    } else {
-        " too small for the QR code · Esc closes"
-    };
-    let span = canvas.span(hint, Role::Dim);
-    say(canvas, Line::from(span));
-    if !shows {
-        return;
-    }
-    for line in code {
-        // Black on white whatever the theme: scanners want it so.
-        let style = ratatui::style::Style::new()
-            .fg(ratatui::style::Color::Black)
-            .bg(ratatui::style::Color::White);
-        let left = usize::from(inner.width).saturating_sub(code_width) / 2;
-        say(
-            canvas,
-            Line::from(vec![Span::raw(" ".repeat(left)), Span::styled(line, style)]),
+    // Black on white whatever the theme: scanners want it so.
+    let paper = ratatui::style::Style::new()
+        .fg(ratatui::style::Color::Black)
+        .bg(ratatui::style::Color::White);
+    for (n, line) in code.into_iter().enumerate().filter(|_| shows) {
+        canvas.line(
+            inner,
+            u16::try_from(n).unwrap_or(u16::MAX),
+            Line::from(Span::styled(line, paper)),
         );
     }
 }

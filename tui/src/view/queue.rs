@@ -15,6 +15,9 @@ struct Column {
     width: usize,
 }
 
+const TOPIC_LEAST: usize = 10;
+const TOPIC_MOST: usize = 56;
+
 /// Columns by room: notes go first, then links. `wide` is the Queue view, which has more to say.
 fn columns(width: usize, wide: bool) -> Vec<Column> {
     let column = |title, width| Column { title, width };
@@ -37,7 +40,17 @@ fn columns(width: usize, wide: bool) -> Vec<Column> {
         columns.push(column("notes", if width >= 150 { 40 } else { 18 }));
     }
     let used: usize = columns.iter().map(|c| c.width).sum();
-    columns[topic].width = width.saturating_sub(used + 2);
+    let rest = width.saturating_sub(used + 2);
+    if rest < TOPIC_LEAST {
+        columns.remove(topic);
+        columns[1].width += rest;
+        return columns;
+    }
+    // What is beyond the eye's reach from the name is better spent on notes.
+    columns[topic].width = rest.min(TOPIC_MOST);
+    if let Some(last) = columns.last_mut().filter(|c| c.title == "notes") {
+        last.width += rest.saturating_sub(TOPIC_MOST);
+    }
     columns
 }
 
@@ -54,7 +67,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
             Role::Warn,
         ));
         title.push(canvas.span(
-            format!("({} of {}) ", list.rows.len(), model.in_queue().len()),
+            format!("({} of {}) ", list.rows.len(), model.queue_length()),
             Role::Dim,
         ));
     }

@@ -154,7 +154,7 @@ fn next<'t>(canvas: &Canvas<'_>, slot: &v1::Slot) -> Line<'t> {
     let ready = |c: &&v1::Caller| c.state() == v1::caller::State::Ready && c.connected;
     let next = match armed {
         true => model.world.callers.get(&slot.showing_caller),
-        false => model.in_queue().into_iter().find(ready),
+        false => model.in_queue().find(ready),
     };
     let Some(next) = next else {
         return Line::from(canvas.span("nobody is ready", Role::Dim));
@@ -234,58 +234,56 @@ fn short_level<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'
     Line::from(spans)
 }
 
-/// `in 2.4M 0.1% 38ms ●●●●●   out srt 2 clients`.
+/// `in 2.4M 0.1% 38ms ●●●●●   out srt 2 clients`; in fewer words where there is less room.
 fn flows<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'t> {
     let model = canvas.model;
     let mut spans: Vec<Span<'t>> = Vec::new();
-    if let Some(level) = model
-        .meters
-        .callers
-        .get(&slot.assigned_caller)
-        .map(|l| &l.now)
-    {
-        let input = format!(
-            "in {} {:.1}% {:.0}ms ",
+    let input = model.meters.callers.get(&slot.assigned_caller);
+    if let Some(level) = input.map(|l| &l.now) {
+        let (rate, loss, rtt) = (
             text::rate(level.receive_rate_kbps),
             level.loss * 100.0,
-            level.rtt_ms
+            level.rtt_ms,
         );
-        spans.push(canvas.span(input, Role::Text));
+        let said = match width {
+            0..44 => format!("in {rate} {loss:.0}% "),
+            _ => format!("in {rate} {loss:.1}% {rtt:.0}ms "),
+        };
+        spans.push(canvas.span(said, Role::Text));
         spans.extend(meter::dots(canvas, level.score, model.stale()).spans);
         spans.push(Span::raw("  "));
     }
     let level = model.meters.slots.get(&slot.name);
     let clients = level.map_or(0, |l| l.now.clients);
-    let push = slot.settings.as_ref().and_then(|s| s.output.as_ref());
-    let out = match push {
+    let output = slot.settings.as_ref().and_then(|s| s.output.as_ref());
+    let out = match output {
         Some(v1::slot_settings::Output::PushUrl(_)) if clients > 0 => "out push ✓".to_owned(),
         Some(v1::slot_settings::Output::PushUrl(_)) => "out push NOT CONNECTED".to_owned(),
+        _ if width < 44 && input.is_some() => format!("out srt {clients}"),
         _ if clients == 1 => "out srt 1 client".to_owned(),
         _ => format!("out srt {clients} clients"),
     };
-    let role = if clients == 0 && !slot.assigned_caller.is_empty() {
-        Role::Warn
-    } else {
-        Role::Text
-    };
-    spans.push(canvas.span(out, role));
-    if let Some(level) = level {
+    let unseen = clients == 0 && !slot.assigned_caller.is_empty();
+    spans.push(canvas.span(out, if unseen { Role::Warn } else { Role::Text }));
+    let mut more = Vec::new();
+    if let Some(level) = level.filter(|_| clients > 0) {
         let lost = level.now.lost_packets.saturating_sub(level.lost_before);
-        if clients > 0 {
-            let role = if lost > 0 { Role::Warn } else { Role::Dim };
-            spans.push(canvas.span(format!(" {lost} lost"), role));
-        }
+        let role = if lost > 0 { Role::Warn } else { Role::Dim };
+        more.push(canvas.span(format!(" {lost} lost"), role));
         if level.now.rtt_ms > 0.0 {
-            spans.push(canvas.span(format!(" {:.0}ms", level.now.rtt_ms), Role::Dim));
+            more.push(canvas.span(format!(" {:.0}ms", level.now.rtt_ms), Role::Dim));
         }
     }
-    let port = match push {
-        Some(v1::slot_settings::Output::Port(port)) => format!("  :{port}"),
-        _ => String::new(),
-    };
-    let used: usize = spans.iter().map(Span::width).sum();
-    if used + port.len() <= width {
-        spans.push(canvas.span(port, Role::Dim));
+    if let Some(v1::slot_settings::Output::Port(port)) = output {
+        more.push(canvas.span(format!("  :{port}"), Role::Dim));
+    }
+    let mut used: usize = spans.iter().map(Span::width).sum();
+    for span in more {
+        used += span.width();
+        if used > width {
+            break;
+        }
+        spans.push(span);
     }
     Line::from(spans)
 }

@@ -104,11 +104,7 @@ fn head<'t>(canvas: &Canvas<'_>) -> Vec<Span<'t>> {
 }
 
 fn counts<'t>(canvas: &Canvas<'_>) -> Line<'t> {
-    use v1::caller::State;
-    let queue = canvas.model.in_queue();
-    let count = |states: &[State]| queue.iter().filter(|c| states.contains(&c.state())).count();
-    let waiting = count(&[State::Joining, State::Waiting, State::Screening]);
-    let (ready, held) = (count(&[State::Ready]), count(&[State::Held]));
+    let [waiting, ready, held] = canvas.model.counts;
     let role = if ready > 0 { Role::Ready } else { Role::Dim };
     Line::from(vec![
         canvas.span(format!("{waiting} waiting · "), Role::Dim),

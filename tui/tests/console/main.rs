@@ -1,0 +1,17 @@
+//! The console without a terminal or a server: inputs in, effects and cells out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+mod hostile;
+mod keys;
+mod looks;
+mod mouse;
+mod properties;
+mod recording;
+mod safety;
+mod screens;
+mod stage;
