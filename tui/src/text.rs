@@ -135,6 +135,14 @@ pub fn time_of_day(epoch_ms: i64, offset_s: i32) -> String {
     format!("{:02}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60)
 }
 
+/// `1 client`, `2 clients`.
+pub fn count(n: u64, noun: &str) -> String {
+    match n {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
+}
+
 /// The last part of a resource's name.
 pub fn id(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)

@@ -30,7 +30,7 @@ pub fn panel(canvas: &mut Canvas<'_>, area: Rect) {
         shown.sort_by_key(|c| (c.showing() == Showing::Live, c.name.clone()));
     }
     for (n, channel) in shown.into_iter().take(rows).enumerate() {
-        let line = row(canvas, channel, false);
+        let line = row(canvas, channel, usize::from(inner.width));
         canvas.line(inner, u16::try_from(n).unwrap_or(u16::MAX), line);
     }
 }
@@ -54,30 +54,20 @@ fn held(channel: &v1::Channel) -> Option<&'static str> {
     }
 }
 
-fn row<'t>(canvas: &Canvas<'_>, channel: &v1::Channel, selected: bool) -> Line<'t> {
+/// `krishna    ● LIVE  24:00:00 2.5M  yt ● 2.5M`.
+fn row<'t>(canvas: &Canvas<'_>, channel: &v1::Channel, width: usize) -> Line<'t> {
     let model = canvas.model;
-    let (word, role) = word(channel);
-    let since = model
-        .since(channel.showing_time.as_ref())
-        .filter(|_| channel.running);
-    let since = since.map(text::clock).unwrap_or_default();
-    let mark = if selected { "▸" } else { " " };
-    let mut spans = vec![
-        canvas.span(
-            format!("{mark}{}", text::pad(text::id(&channel.name), 11)),
-            Role::Text,
-        ),
-        canvas.span(text::pad(word, 11), role),
-        canvas.span(format!("{since:>8} "), Role::Dim),
-    ];
-    if selected || model.view == crate::model::View::Channels {
-        return Line::from(spans);
-    }
+    let mut spans = vec![canvas.span(
+        format!(" {}", text::pad(text::id(&channel.name), 11)),
+        Role::Text,
+    )];
+    spans.extend(status(canvas, channel));
     if held(channel).is_some() {
         spans.push(canvas.span("HELD ", Role::Warn));
     }
     let meters = model.meters.channels.get(&channel.name);
-    if let Some(meters) = meters.filter(|_| channel.running) {
+    // The destinations' rates say the same.
+    if let Some(meters) = meters.filter(|_| channel.running && width >= 70) {
         spans.push(canvas.span(
             format!("{} ", text::rate(meters.output_rate_kbps)),
             Role::Text,
@@ -90,6 +80,30 @@ fn row<'t>(canvas: &Canvas<'_>, channel: &v1::Channel, selected: bool) -> Line<'
     Line::from(spans)
 }
 
+fn status<'t>(canvas: &Canvas<'_>, channel: &v1::Channel) -> Vec<Span<'t>> {
+    let (word, role) = word(channel);
+    let since = canvas.model.since(channel.showing_time.as_ref());
+    let since = since
+        .filter(|_| channel.running)
+        .map(text::clock)
+        .unwrap_or_default();
+    vec![
+        canvas.span(text::pad(word, 10), role),
+        canvas.span(format!("{since:>8} "), Role::Dim),
+    ]
+}
+
+/// A row of the Channels view's list, with the number that selects it.
+fn item<'t>(canvas: &Canvas<'_>, channel: &v1::Channel, number: usize, selected: bool) -> Line<'t> {
+    let mark = if selected { "▸" } else { " " };
+    let mut spans = vec![
+        canvas.span(format!("{mark}{number} "), Role::Key),
+        canvas.span(text::pad(text::id(&channel.name), 12), Role::Text),
+    ];
+    spans.extend(status(canvas, channel));
+    Line::from(spans)
+}
+
 /// `yt ● 2.5M`, `fb ↻ 8s`.
 fn short<'t>(canvas: &Canvas<'_>, channel: &v1::Channel, to: &v1::Destination) -> Vec<Span<'t>> {
     let meters = canvas.model.meters.channels.get(&channel.name);
@@ -98,7 +112,7 @@ fn short<'t>(canvas: &Canvas<'_>, channel: &v1::Channel, to: &v1::Destination) -
     let more = match to.state() {
         destination::State::Live => meter.map_or_else(String::new, |m| text::rate(m.rate_kbps)),
         destination::State::Retrying => {
-            meter.map_or_else(String::new, |m| format!("retry {:.0}s", m.retry_in_s))
+            meter.map_or_else(String::new, |m| format!("{:.0}s", m.retry_in_s))
         }
         destination::State::Failed => "FAILED".into(),
         _ => String::new(),
@@ -173,7 +187,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
                 canvas.style(Role::Selected),
             );
         }
-        let line = row(canvas, channel, selected);
+        let line = item(canvas, channel, model.channels.offset + n + 1, selected);
         canvas.line(inner, row_at, line);
     }
     let rest = Rect {

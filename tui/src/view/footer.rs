@@ -61,6 +61,11 @@ pub fn hints(model: &Model) -> Vec<Hint> {
         View::Log => &[Filter, Last, First, Next],
         View::Health => &[Down, Up, Redraw, Next],
     };
+    // Where there is little room: what is rarer goes first.
+    let narrow = model.width < 112 && model.view == View::Air;
+    let wanted = wanted
+        .iter()
+        .filter(|action| !narrow || !matches!(action, Fade | MoveDown));
     let always = [Palette, Help];
     let mut hints = Vec::new();
     let mut at = 1;
@@ -71,11 +76,7 @@ pub fn hints(model: &Model) -> Vec<Hint> {
         .iter()
         .map(|a| width_of(*a, &key(model, *a)) + 2)
         .sum();
-    for action in wanted
-        .iter()
-        .filter(|a| relevant(model, **a))
-        .chain(&always)
-    {
+    for action in wanted.filter(|a| relevant(model, **a)).chain(&always) {
         let key = key(model, *action);
         if key.is_empty() {
             continue;
@@ -208,10 +209,13 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
     }
     if let Some(pending) = model.pending.values().next() {
         let seconds = model.now.saturating_sub(pending.since) / 1_000;
-        let state = if pending.accepted.is_some() {
-            "accepted, waiting for the output"
-        } else {
-            "sent"
+        use crate::command::Command;
+        let state = match (&pending.accepted, &pending.command) {
+            (None, _) => "sent",
+            (Some(_), Command::Take { .. } | Command::Release { .. }) => {
+                "accepted, waiting for the output"
+            }
+            (Some(_), _) => "accepted",
         };
         let late = if seconds > 0 {
             format!(" {seconds} s")

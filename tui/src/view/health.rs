@@ -92,9 +92,13 @@ pub fn lines(model: &Model) -> Vec<Row> {
     };
     row("signed in as", who, Role::Text);
     let slow = model.rtt_ms > 250;
+    let answers = match model.rtt_ms {
+        0 => "–".to_owned(),
+        ms => format!("{ms} ms"),
+    };
     row(
         "answers in",
-        format!("{} ms", model.rtt_ms),
+        answers,
         if slow { Role::Warn } else { Role::Text },
     );
 
@@ -130,8 +134,9 @@ pub fn lines(model: &Model) -> Vec<Row> {
             format!(" · {error}")
         };
         let said = format!(
-            "{state} · pid {} · {} restarts{error}",
-            unit.pid, unit.restarts
+            "{state} · pid {} · {}{error}",
+            unit.pid,
+            text::count(u64::from(unit.restarts), "restart")
         );
         row(&text::clean(&unit.name), said, role);
     }
@@ -142,8 +147,8 @@ pub fn lines(model: &Model) -> Vec<Row> {
     for (name, level) in &model.meters.slots {
         let now = &level.now;
         let said = format!(
-            "{} clients · {} · {} sent · {} lost · {:.0} ms",
-            now.clients,
+            "{} · {} · {} sent · {} lost · {:.0} ms",
+            text::count(u64::from(now.clients), "client"),
             text::rate(now.send_rate_kbps),
             now.sent_packets,
             now.lost_packets,

@@ -10,8 +10,12 @@ use crate::action::{ACTIONS, Group};
 use crate::model::Model;
 use crate::text;
 
+/// Cells before the words.
+const HELP_FROM: usize = 20;
+
 /// `None` is a group's heading.
 fn rows(model: &Model) -> Vec<(String, Option<String>, bool)> {
+    let room = usize::from(area(model).width).saturating_sub(HELP_FROM + 3);
     let mut rows = Vec::new();
     for group in Group::ALL {
         let of_group = ACTIONS
@@ -29,12 +33,16 @@ fn rows(model: &Model) -> Vec<(String, Option<String>, bool)> {
             } else {
                 keys
             };
-            rows.push((keys, Some(spec.help.to_owned()), model.may(spec.action)));
+            let mut keys = Some(keys);
+            for part in text::wrap(spec.help, room) {
+                let keys = keys.take().unwrap_or_default();
+                rows.push((keys, Some(part), model.may(spec.action)));
+            }
         }
         if group == Group::Air {
             rows.push((
                 "1 … 9".into(),
-                Some("Select the slot with this number (a channel in the Channels view)".into()),
+                Some("Select the slot (the channel) of this number".into()),
                 true,
             ));
             rows.push(("enter".into(), Some("Do what is armed".into()), true));
@@ -79,10 +87,9 @@ pub fn draw(canvas: &mut Canvas<'_>, offset: usize) {
             None => Line::from(canvas.span(format!(" {keys}"), Role::Accent)),
             Some(help) => {
                 let role = if may { Role::Text } else { Role::Dim };
-                let room = usize::from(inner.width).saturating_sub(21);
                 Line::from(vec![
                     canvas.span(format!("   {}", text::pad(&keys, 17)), Role::Key),
-                    canvas.span(text::fit(&help, room).into_owned(), role),
+                    canvas.span(help, role),
                 ])
             }
         };

@@ -181,7 +181,7 @@ pub fn list_area(model: &Model) -> Rect {
 /// The list of channels at the left, the chosen one beside it.
 pub fn channel_list(body: Rect) -> Rect {
     Rect {
-        width: (body.width * 3 / 10).clamp(20, 40).min(body.width),
+        width: if body.width >= 100 { 36 } else { 27 },
         ..body
     }
 }

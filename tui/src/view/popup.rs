@@ -166,9 +166,10 @@ fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
     let code = qr(canvas, &url);
     let code_width = code.first().map_or(0, |l| l.chars().count());
     let code_height = u16::try_from(code.len()).unwrap_or(u16::MAX);
-    let shows = code_width > 0
-        && code_height + 2 <= body.height
-        && code_width + 30 <= usize::from(body.width);
+    let shows =
+        code_width > 0 && code_height <= body.height && code_width + 30 <= usize::from(body.width);
+    // The code is worth more than its frame.
+    let framed = !shows || code_height + 2 <= body.height;
     let taken = if shows { code_width + 2 } else { 0 };
     let room = usize::from(body.width).saturating_sub(taken + 6).min(60);
     let mut lines: Vec<_> = text::wrap(&url, room)
@@ -199,7 +200,11 @@ fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
     );
     canvas.clear(area);
     let title = Line::from(canvas.span(" join link ", Role::Title));
-    let inner = canvas.frame(area, title, false, Role::Accent);
+    let inner = if framed {
+        canvas.frame(area, title, false, Role::Accent)
+    } else {
+        area
+    };
     let left = u16::try_from(taken + 1).unwrap_or(0);
     let top = inner.height.saturating_sub(words) / 2;
     let beside = Rect {
@@ -243,8 +248,8 @@ fn qr(canvas: &Canvas<'_>, url: &str) -> Vec<String> {
         let inside = (0..width).contains(&x) && (0..width).contains(&y);
         inside && colors.get((y * width + x) as usize) == Some(&qrcode::Color::Dark)
     };
-    // Two cells of quiet zone are enough inside of a frame.
-    (-2..width + 2)
+    // A row of quiet zone above and below, two cells at the sides.
+    (-1..width + 1)
         .step_by(2)
         .map(|y| {
             let cell = |x| match (dark(x, y), dark(x, y + 1)) {

@@ -16,13 +16,14 @@ pub fn draw(canvas: &mut Canvas<'_>, air: &Air) {
     if slots.is_empty() {
         let area = air.slots.first().copied().unwrap_or_default();
         let inner = canvas.frame(area, Line::from(" no slot "), false, Role::Frame);
-        return canvas.empty(
-            inner,
-            &[
+        let lines = match canvas.model.heard {
+            None => vec!["…".to_owned()],
+            Some(_) => vec![
                 "This show has no output yet.".into(),
                 "booth slot create 1".into(),
             ],
-        );
+        };
+        return canvas.empty(inner, &lines);
     }
     for (area, slot) in air.slots.iter().zip(&slots) {
         one(canvas, *area, slot, air.density);
@@ -110,8 +111,14 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot, density: Density) {
 fn head(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot) {
     let model = canvas.model;
     if slot.assigned_caller.is_empty() {
-        let line = next(canvas, slot);
-        return canvas.line(area, 0, line);
+        let (who, more) = next(canvas, slot);
+        let together = who.width() + more.width() <= usize::from(area.width);
+        if together || area.height < 3 {
+            let spans: Vec<Span<'_>> = who.spans.into_iter().chain(more.spans).collect();
+            return canvas.line(area, 0, Line::from(spans));
+        }
+        canvas.line(area, 0, who);
+        return canvas.line(area, 1, more);
     }
     let who = model.world.caller_name(&slot.assigned_caller);
     let caller = model.world.callers.get(&slot.assigned_caller);
@@ -138,7 +145,8 @@ fn head(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot) {
     canvas.right(area, 0, since);
 }
 
-fn next<'t>(canvas: &Canvas<'_>, slot: &v1::Slot) -> Line<'t> {
+/// Who is next, and what is known of them.
+fn next<'t>(canvas: &Canvas<'_>, slot: &v1::Slot) -> (Line<'t>, Line<'t>) {
     let model = canvas.model;
     let going = model.pending.values().find_map(|p| match &p.command {
         Command::Take {
@@ -148,7 +156,8 @@ fn next<'t>(canvas: &Canvas<'_>, slot: &v1::Slot) -> Line<'t> {
     });
     if let Some(caller) = going {
         let who = model.world.caller_name(caller);
-        return Line::from(canvas.span(format!("… {who} is on the way"), Role::Warn));
+        let said = canvas.span(format!("… {who} is on the way"), Role::Warn);
+        return (Line::from(said), Line::default());
     }
     let armed = slot.showing() == Showing::Armed;
     let ready = |c: &&v1::Caller| c.state() == v1::caller::State::Ready && c.connected;
@@ -157,15 +166,19 @@ fn next<'t>(canvas: &Canvas<'_>, slot: &v1::Slot) -> Line<'t> {
         false => model.in_queue().find(ready),
     };
     let Some(next) = next else {
-        return Line::from(canvas.span("nobody is ready", Role::Dim));
+        return (
+            Line::from(canvas.span("nobody is ready", Role::Dim)),
+            Line::default(),
+        );
     };
     let who = text::fit(&model.world.caller_name(&next.name), 20).into_owned();
-    let mut spans = vec![
+    let who = Line::from(vec![
         canvas.span("next: ", Role::Dim),
         canvas.span(who, Role::Text),
-    ];
+    ]);
+    let mut spans = Vec::new();
     if armed {
-        spans.push(canvas.span(" · armed ✓", Role::Ready));
+        spans.push(canvas.span(" armed ✓", Role::Ready));
     }
     let level = model.meters.callers.get(&next.name);
     if let Some(level) = level {
@@ -183,7 +196,7 @@ fn next<'t>(canvas: &Canvas<'_>, slot: &v1::Slot) -> Line<'t> {
             spans.push(canvas.span(format!(" rtt {:.0}", level.now.rtt_ms), Role::Dim));
         }
     }
-    Line::from(spans)
+    (who, Line::from(spans))
 }
 
 fn levels(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot) {
