@@ -87,6 +87,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "booth-core",
             "booth-proto",
             "booth-store",
+            "booth-tui",
             "boothd",
             "booth-judge",
         ],

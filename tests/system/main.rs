@@ -9,6 +9,7 @@
 
 mod air;
 mod channel;
+mod console;
 mod desk;
 mod faults;
 

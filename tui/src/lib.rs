@@ -12,6 +12,7 @@ pub mod action;
 pub mod command;
 pub mod config;
 pub mod detect;
+pub mod docs;
 pub mod key;
 pub mod keymap;
 pub mod link;

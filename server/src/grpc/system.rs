@@ -14,7 +14,16 @@ use super::status::Reason;
 use crate::address::join_base_url;
 
 /// What this server can do, for consoles that follow it.
-const CAPABILITIES: [&str; 6] = ["shows", "callers", "slots", "operators", "meters", "backup"];
+const CAPABILITIES: [&str; 8] = [
+    "shows",
+    "callers",
+    "slots",
+    "channels",
+    "operators",
+    "meters",
+    "tiles",
+    "backup",
+];
 
 #[tonic::async_trait]
 impl SystemService for Api {

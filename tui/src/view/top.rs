@@ -121,8 +121,19 @@ fn right<'t>(canvas: &Canvas<'_>) -> Line<'t> {
         .iter()
         .filter(|s| !s.assigned_caller.is_empty())
         .count();
-    if on_air > 0 && model.view != View::Air {
-        spans.push(canvas.span(format!(" {on_air} ON AIR "), Role::OnAir));
+    // Slots that a pop-up may cover are told here.
+    let covered = model.view != View::Air || model.modal.is_some();
+    if on_air > 0 && covered {
+        let mut slots = model.slots().into_iter();
+        let one = slots.find(|s| !s.assigned_caller.is_empty());
+        let said = match one.filter(|_| on_air == 1 && model.width >= 90) {
+            Some(slot) => {
+                let who = model.world.caller_name(&slot.assigned_caller);
+                format!(" {} ON AIR ", text::fit(&who, 16))
+            }
+            None => format!(" {on_air} ON AIR "),
+        };
+        spans.push(canvas.span(said, Role::OnAir));
         spans.push(Span::raw(" "));
     }
     if model.settings.read_only {
