@@ -12,9 +12,9 @@ use booth_tests::{Booth, bin, usage, wait_for};
 use booth_tui::model::Model;
 use booth_tui::msg::{LinkMsg, Msg};
 use booth_tui::pictures::Pictures;
+use booth_tui::record;
 use booth_tui::update::update;
 use booth_tui::view::view;
-use booth_tui::record;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -38,19 +38,35 @@ struct Console {
 
 impl Console {
     fn open(booth: &Booth, width: u16, height: u16, extra: &[&str]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
-        let size = Winsize { ws_col: width, ws_row: height, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize {
+            ws_col: width,
+            ws_row: height,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         tcsetwinsize(&master, size).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = || -> OwnedFd { File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap().into() };
+        let slave = || -> OwnedFd {
+            File::options()
+                .read(true)
+                .write(true)
+                .open(name.to_str().unwrap())
+                .unwrap()
+                .into()
+        };
         let process = Command::new("setsid")
             .arg("--ctty")
             .arg(bin("booth"))
             .arg("console")
             .args(extra)
-            .env("BOOTH_SERVER", format!("http://127.0.0.1:{}", booth.setup.grpc))
+            .env(
+                "BOOTH_SERVER",
+                format!("http://127.0.0.1:{}", booth.setup.grpc),
+            )
             .env("BOOTH_TOKEN_FILE", booth.data().join("admin.token"))
             .env("XDG_CONFIG_HOME", booth.dir.path())
             .env("TERM", "xterm-256color")
@@ -71,7 +87,12 @@ impl Console {
                 }
             }
         });
-        Self { process, keyboard, output, seen: Vec::new() }
+        Self {
+            process,
+            keyboard,
+            output,
+            seen: Vec::new(),
+        }
     }
 
     /// When these characters were written.
@@ -80,7 +101,10 @@ impl Console {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let (at, bytes) = self.output.recv_timeout(left).unwrap_or_else(|_| panic!("no {what:?} on the screen"));
+            let (at, bytes) = self
+                .output
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("no {what:?} on the screen"));
             self.seen.extend(bytes);
             if self.seen.windows(what.len()).any(|w| w == what.as_bytes()) {
                 self.seen.clear();
@@ -177,7 +201,10 @@ fn busy(booth: &Booth, file: &std::path::Path, rows: &mut Vec<Row>) {
     std::thread::sleep(LOOK);
     let (after, memory) = usage(console.process.id());
     let share = (after - before).as_secs_f64() / LOOK.as_secs_f64() * 100.0;
-    rows.push(Row::beside("the same console with sound on air: processor", format!("{share:.1} % of a core, {:.0} MB", memory as f64 / 1e6)));
+    rows.push(Row::beside(
+        "the same console with sound on air: processor",
+        format!("{share:.1} % of a core, {:.0} MB", memory as f64 / 1e6),
+    ));
 }
 
 /// The frames of that session, drawn again: from the model to the bytes for the terminal.
@@ -186,19 +213,30 @@ fn frames(file: &std::path::Path, rows: &mut Vec<Row>) {
     let mut model = Model::new(start);
     let mut terminal = Terminal::with_options(
         CrosstermBackend::new(std::io::sink()),
-        ratatui::TerminalOptions { viewport: ratatui::Viewport::Fixed(ratatui::layout::Rect::new(0, 0, 200, 60)) },
+        ratatui::TerminalOptions {
+            viewport: ratatui::Viewport::Fixed(ratatui::layout::Rect::new(0, 0, 200, 60)),
+        },
     )
     .unwrap();
     let pictures = Pictures::off();
     let mut took = Vec::new();
     for input in inputs {
-        let moves = matches!(input.msg, Msg::Key(_) | Msg::Tick | Msg::Link(LinkMsg::Meters(_) | LinkMsg::Watch(_)));
+        let moves = matches!(
+            input.msg,
+            Msg::Key(_) | Msg::Tick | Msg::Link(LinkMsg::Meters(_) | LinkMsg::Watch(_))
+        );
         let began = Instant::now();
         let _ = update(&mut model, input);
-        let whole = model.world.shows.values().any(|s| s.queue.len() + 1 >= CALLERS);
+        let whole = model
+            .world
+            .shows
+            .values()
+            .any(|s| s.queue.len() + 1 >= CALLERS);
         if moves && whole && model.dirty && took.len() < FRAMES {
             model.dirty = false;
-            terminal.draw(|frame| view(&model, &pictures, frame)).unwrap();
+            terminal
+                .draw(|frame| view(&model, &pictures, frame))
+                .unwrap();
             took.push(began.elapsed().as_secs_f64() * 1e3);
         }
     }
@@ -214,7 +252,9 @@ fn frames(file: &std::path::Path, rows: &mut Vec<Row>) {
 
 /// By the callers' door, as the page does it; without media.
 fn join(booth: &Booth, invite: &str, name: &str) {
-    let body = format!("{{\"show\":\"main\",\"invite\":\"{invite}\",\"name\":\"{name}\",\"topic\":\"what everybody talks about\"}}");
+    let body = format!(
+        "{{\"show\":\"main\",\"invite\":\"{invite}\",\"name\":\"{name}\",\"topic\":\"what everybody talks about\"}}"
+    );
     let request = format!(
         "POST /api/join HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         booth.setup.http,

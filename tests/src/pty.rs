@@ -91,10 +91,7 @@ impl Pty {
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             wait_for(&format!("{words:?}"), limit, || {
                 last = self.screen();
-                words
-                    .iter()
-                    .all(|w| last.contains(w))
-                    .then(|| last.clone())
+                words.iter().all(|w| last.contains(w)).then(|| last.clone())
             })
         }));
         found.unwrap_or_else(|_| panic!("no {words:?} after {limit:?} on\n{last}"))

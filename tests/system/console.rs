@@ -11,7 +11,10 @@ use crate::SOON;
 #[track_caller]
 fn assert_given_back(pty: &Pty, code: &str) {
     let screen = pty.wait_for(&[&format!("left {code}"), "icanon"], SOON);
-    assert!(!screen.contains("-icanon") && !screen.contains("-echo "), "{screen}");
+    assert!(
+        !screen.contains("-icanon") && !screen.contains("-echo "),
+        "{screen}"
+    );
     let modes = pty.ask("#{alternate_on} #{mouse_any_flag} #{cursor_flag}");
     assert_eq!(modes, "0 0 1", "{screen}");
 }
@@ -58,15 +61,32 @@ fn a_caller_goes_on_air_by_keys_and_every_other_client_sees_it() {
     pty.wait_for(&["1 ·  idle", "READY"], SOON);
     assert_eq!(booth.slot("1")["assignedCaller"], serde_json::Value::Null);
 
+    // A console that is opened now begins its log with what happened before.
+    let late = Pty::console(&booth, &[], 120, 40);
+    late.wait_for(&["queue", "main ● LIVE"], SOON);
+    late.keys(&["g", "l"]);
+    late.wait_for(&["caller 1 taken to slot 1", "released from slot 1"], SOON);
+
     pty.resize(80, 24);
     pty.wait_for(&["waits", "? help"], SOON);
     pty.keys(&["q"]);
     assert_given_back(&pty, "0");
 
     // The recording tells the same story without a server.
-    let out = booth.cli_output(&["console", "--replay", file, "--snapshot", "text", "--size", "120x40"]);
+    let out = booth.cli_output(&[
+        "console",
+        "--replay",
+        file,
+        "--snapshot",
+        "text",
+        "--size",
+        "120x40",
+    ]);
     let screen = String::from_utf8(out.stdout).unwrap();
-    assert!(screen.contains("caller 1") && screen.lines().count() == 40, "{screen}");
+    assert!(
+        screen.contains("caller 1") && screen.lines().count() == 40,
+        "{screen}"
+    );
     let out = booth.cli_output(&["console", "--replay", file, "--snapshot", "svg"]);
     assert!(String::from_utf8(out.stdout).unwrap().starts_with("<svg"));
 }
@@ -92,7 +112,9 @@ fn the_terminal_is_given_back_when_the_console_is_ended_from_outside() {
     let pty = Pty::console(&booth, &[], 100, 30);
     pty.wait_for(&["queue"], SOON);
     let pid = wait_for("console", SOON, || pty.child("booth"));
-    let sent = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &pid.to_string()])
+        .status();
     assert!(sent.unwrap().success());
     assert_given_back(&pty, "143");
 }
@@ -140,14 +162,20 @@ fn it_says_what_it_needs_when_it_cannot_open() {
     let out = booth.cli_output(&["console"]);
     assert_eq!(out.status.code(), Some(2));
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(said.contains("needs a terminal") && said.contains("booth watch"), "{said}");
+    assert!(
+        said.contains("needs a terminal") && said.contains("booth watch"),
+        "{said}"
+    );
 
     let config = booth.dir.path().join("console.toml");
     std::fs::write(&config, "[console]\ntheme = \"blue\"\n").unwrap();
     let out = booth.cli_output(&["console", "--config", config.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(2));
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(said.contains("console.toml:2: console.theme") && said.contains("dark, light"), "{said}");
+    assert!(
+        said.contains("console.toml:2: console.theme") && said.contains("dark, light"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -157,13 +185,18 @@ fn practice_callers_come_and_leave_with_the_console() {
     let pty = Pty::console(&booth, &[], 100, 30);
     pty.wait_for(&["Nobody waits"], SOON);
     pty.keys(&["P"]);
-    pty.wait_for(&["caller 1", "caller 2", "caller 3"], Duration::from_secs(30));
+    pty.wait_for(
+        &["caller 1", "caller 2", "caller 3"],
+        Duration::from_secs(30),
+    );
     pty.keys(&["q"]);
     pty.wait_for(&["the synthetic callers leave with you"], SOON);
     pty.keys(&["q"]);
     assert_given_back(&pty, "0");
     wait_for("callers' end", SOON, || {
         let left = booth.callers();
-        left.iter().all(|c| c["state"] == "STATE_ENDED" || c["connected"] != true).then_some(())
+        left.iter()
+            .all(|c| c["state"] == "STATE_ENDED" || c["connected"] != true)
+            .then_some(())
     });
 }

@@ -110,6 +110,12 @@ impl Keymap {
         found.map_or_else(String::new, |(keys, _)| show_sequence(keys))
     }
 
+    /// The first key of an action that has more than one after each other.
+    pub fn prefix(&self, action: Action) -> Option<Key> {
+        let (keys, _) = self.bindings.iter().find(|(_, a)| *a == action)?;
+        keys.first().copied().filter(|_| keys.len() > 1)
+    }
+
     pub fn all(&self, action: Action) -> Vec<String> {
         let found = self.bindings.iter().filter(|(_, a)| *a == action);
         found.map(|(keys, _)| show_sequence(keys)).collect()

@@ -74,6 +74,8 @@ pub enum LinkMsg {
         status: Box<v1::GetStatusResponse>,
         rtt_ms: u64,
     },
+    /// What happened before the console was opened.
+    Past(Vec<v1::WatchResponse>),
     Watch(Box<v1::WatchResponse>),
     Meters(Box<v1::WatchMetersResponse>),
     Down {

@@ -38,6 +38,8 @@ const CONNECT: Duration = Duration::from_secs(4);
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 /// Levels a second: the eye needs no more, and the terminal is spared.
 const METER_RATE: u32 = 15;
+/// Changes before the console's start that its log begins with.
+const PAST: u64 = 200;
 /// Snapshots come in parts of 1 MiB; one answer is never larger.
 const LARGEST: usize = 16 << 20;
 /// Messages between link and console: a burst of changes while a frame is drawn.
@@ -218,10 +220,17 @@ async fn session(
     out: &mpsc::Sender<LinkMsg>,
     backoff: &mut Backoff,
 ) -> End {
-    if let Err(status) = introduce(service.clone(), out).await {
-        return End::status(&status);
-    }
+    let revision = match introduce(service.clone(), out).await {
+        Ok(revision) => revision,
+        Err(status) => return End::status(&status),
+    };
     let mut watch = WatchServiceClient::new(service.clone()).max_decoding_message_size(LARGEST);
+    if *since == 0
+        && let Some(past) = past(&mut watch, revision).await
+        && out.send(LinkMsg::Past(past)).await.is_err()
+    {
+        return End::Closed;
+    }
     let request = v1::WatchRequest {
         since: *since,
         show: String::new(),
@@ -295,7 +304,43 @@ async fn session(
     }
 }
 
-async fn introduce(service: Service, out: &mpsc::Sender<LinkMsg>) -> Result<(), Status> {
+/// The latest changes before `revision`, for the log; `None` when the server has forgotten them.
+async fn past(
+    watch: &mut WatchServiceClient<Service>,
+    revision: u64,
+) -> Option<Vec<v1::WatchResponse>> {
+    let since = revision.saturating_sub(PAST).max(1);
+    if since >= revision {
+        return None;
+    }
+    let request = v1::WatchRequest {
+        since,
+        show: String::new(),
+        heartbeat_s: HEARTBEAT_S,
+    };
+    let mut changes = Vec::new();
+    let read = async {
+        let mut stream = watch.watch(request).await.ok()?.into_inner();
+        while let Ok(Some(response)) = stream.message().await {
+            match &response.message {
+                // It cannot resume there.
+                Some(Message::Snapshot(_)) => return None,
+                Some(Message::Change(_)) => {}
+                Some(Message::Heartbeat(_)) | None => return Some(()),
+            }
+            let last = response.revision >= revision;
+            changes.push(response);
+            if last || changes.len() as u64 >= PAST {
+                return Some(());
+            }
+        }
+        Some(())
+    };
+    timeout(CONNECT, read).await.ok()??;
+    Some(changes)
+}
+
+async fn introduce(service: Service, out: &mpsc::Sender<LinkMsg>) -> Result<u64, Status> {
     let late = |_| Status::deadline_exceeded("no answer");
     let mut system = SystemServiceClient::new(service.clone());
     let status = timeout(SILENCE, system.get_status(v1::GetStatusRequest {}))
@@ -311,13 +356,15 @@ async fn introduce(service: Service, out: &mpsc::Sender<LinkMsg>) -> Result<(), 
         Err(status) if status.code() == Code::Unimplemented => None,
         Err(status) => return Err(status),
     };
+    let status = status.into_inner();
+    let revision = status.revision;
     let up = LinkMsg::Up {
-        status: Box::new(status.into_inner()),
+        status: Box::new(status),
         operator,
     };
     // The next send tells when nobody listens.
     let _ = out.send(up).await;
-    Ok(())
+    Ok(revision)
 }
 
 async fn status(service: Service, out: mpsc::Sender<LinkMsg>) {

@@ -41,6 +41,14 @@ pub fn link(model: &mut Model, msg: LinkMsg, effects: &mut Vec<Effect>) {
             model.status = Some(*status);
             model.rtt_ms = rtt_ms;
         }
+        LinkMsg::Past(changes) => {
+            for response in changes {
+                if let Some(Message::Change(change)) = &response.message {
+                    model.log.change(response.revision, change);
+                }
+            }
+            model.dirty = true;
+        }
         LinkMsg::Watch(response) => watch(model, &response),
         LinkMsg::Meters(reading) => {
             set_clock(model, reading.at_ms);

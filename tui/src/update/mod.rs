@@ -28,6 +28,12 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
     let was_stale = model.stale();
     // Recordings may be edited by hand: time still never goes back.
     model.now = model.now.max(input.at_ms);
+    // Before anything else: an Enter that comes late finds nothing armed, also when no tick came in between.
+    expire(model);
+    if model.stale() {
+        // What was armed was meant for a state that is not known any more.
+        send::disarm(model, "the state is unknown");
+    }
     let mut effects = Vec::new();
     // Levels and seconds move no row, unless it is by them that rows are sorted.
     let by_level = matches!(model.queue.sort, Sort::Score | Sort::Level);
@@ -81,17 +87,12 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
         }
         Msg::Trouble(text) => send::notice(model, Tone::Bad, text::clean(&text).into_owned()),
     }
-    expire(model);
     picture(model, &mut effects);
     if model.dirty && !rows_stay {
         rows::settle(model);
     }
     if was_stale != model.stale() {
         model.dirty = true;
-        if model.stale() {
-            // What was armed was meant for a state that is not known any more.
-            send::disarm(model, "the state is unknown");
-        }
     }
     effects
 }

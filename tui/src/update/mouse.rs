@@ -21,8 +21,9 @@ pub fn click(model: &mut Model, x: u16, y: u16, effects: &mut Vec<Effect>) {
     if model.modal.is_some() {
         return;
     }
-    // What is armed was armed for another place.
+    // What is armed, or half typed, was meant for another place.
     model.armed = None;
+    model.prefix.clear();
     match spot {
         Some(Spot::Slot(name)) => model.slot = Some(name),
         Some(Spot::Row(at)) => {
@@ -37,7 +38,11 @@ pub fn click(model: &mut Model, x: u16, y: u16, effects: &mut Vec<Effect>) {
             model.view = View::Channels;
         }
         Some(Spot::View(view)) => model.view = view,
-        Some(Spot::Action(action)) => keys::act(model, action, effects),
+        // What stands for a whole group opens it.
+        Some(Spot::Action(action)) => match model.settings.keymap.prefix(action) {
+            Some(key) => model.prefix = vec![key],
+            None => keys::act(model, action, effects),
+        },
         Some(Spot::Log) => model.view = View::Log,
         Some(Spot::Choice(_)) | None => {}
     }

@@ -104,9 +104,10 @@ pub fn hints(model: &Model) -> Vec<Hint> {
 fn key(model: &Model, action: Action) -> String {
     let keys = model.settings.keymap.shown(action);
     match action {
-        Action::ForceLive | Action::SortPosition => {
-            keys.split(' ').next().unwrap_or_default().to_owned()
-        }
+        Action::ForceLive | Action::SortPosition => match model.settings.keymap.prefix(action) {
+            Some(key) => key.to_string(),
+            None => keys,
+        },
         Action::Card if keys == "space" => "␣".to_owned(),
         // Both directions under one word.
         Action::MoveDown => format!("{keys}/{}", model.settings.keymap.shown(Action::MoveUp)),

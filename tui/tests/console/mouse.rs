@@ -61,6 +61,21 @@ fn a_hint_in_the_footer_arms_and_no_click_ever_fires() {
 }
 
 #[test]
+fn a_hint_of_a_group_opens_the_group() {
+    let mut stage = Stage::full(100, 30);
+    stage.keys("g c");
+    click(&mut stage, "F force");
+    assert!(stage.model.armed.is_none());
+    assert!(
+        stage.screen().contains("Hold the channel on its backup"),
+        "{}",
+        stage.screen()
+    );
+    stage.keys("b");
+    assert!(stage.says().contains("HELD ON BACKUP"), "{}", stage.says());
+}
+
+#[test]
 fn a_choice_is_clicked_and_arms() {
     let mut stage = Stage::full(100, 30);
     stage.keys("g c D");

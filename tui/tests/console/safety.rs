@@ -59,6 +59,27 @@ fn an_armed_take_runs_out_after_three_seconds_and_a_late_enter_does_nothing() {
     );
 }
 
+/// Whether a tick came in between or not.
+#[test]
+fn an_enter_after_the_time_or_after_the_stream_does_nothing() {
+    let mut stage = Stage::full(100, 30);
+    stage.keys("t");
+    stage.now += 3_000;
+    stage.keys("enter");
+    assert!(stage.sent().is_empty(), "too late");
+
+    let mut stage = Stage::full(100, 30);
+    stage.now += 1_000;
+    stage.keys("t");
+    assert!(stage.model.armed.is_some());
+    stage.now += 2_600;
+    stage.keys("enter");
+    assert!(
+        stage.sent().is_empty(),
+        "still armed, but nothing was heard for 3.6 s"
+    );
+}
+
 #[test]
 fn any_other_key_disarms() {
     for other in ["esc", "j", "a", "1", "tab", "z"] {
