@@ -139,9 +139,8 @@ fn it_is_suspended_and_comes_back_under_a_shell() {
         ("BOOTH_TOKEN_FILE", token.to_str().unwrap()),
         ("XDG_CONFIG_HOME", booth.dir.path().to_str().unwrap()),
         ("LANG", "C.UTF-8"),
-        ("PS1", "shell> "),
     ];
-    let pty = Pty::start("exec bash --norc --noprofile -i", &envs, 100, 30);
+    let pty = Pty::start("exec env PS1='shell> ' bash --norc --noprofile -i", &envs, 100, 30);
     pty.wait_for(&["shell>"], SOON);
     let booth_bin = booth_tests::bin("booth");
     pty.keys(&[&format!("{} console", booth_bin.display()), "Enter"]);
