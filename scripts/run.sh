@@ -33,7 +33,9 @@ booth=$bin/booth
 
 echo
 echo "Send this link to a caller (or open it yourself):"
-"$booth" invite create --uses 10 -o json | sed -n 's/.*"url": *"\([^"]*\)".*/  \1/p'
+BOOTH_JOIN_URL=$("$booth" invite create --uses 10 -o json | sed -n 's/.*"url": *"\([^"]*\)".*/\1/p')
+export BOOTH_JOIN_URL
+echo "  $BOOTH_JOIN_URL"
 echo
 echo "Pull these in vMix, OBS or ffmpeg (\`booth slot url 1 --for vmix|obs|ffmpeg|gst\`):"
 for slot in $("$booth" slot list -o name); do

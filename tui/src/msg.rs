@@ -58,6 +58,9 @@ pub struct Start {
     pub nonce: String,
     /// Whether synthetic callers can be started from here.
     pub can_practice: bool,
+    /// A join link that was made before, secret included; empty for none.
+    #[serde(default)]
+    pub join_url: String,
     pub can_suspend: bool,
 }
 
@@ -125,13 +128,16 @@ impl Msg {
     /// As it may be written to a file: without secrets.
     pub fn for_record(&self) -> Self {
         let mut copy = self.clone();
-        if let Self::Link(LinkMsg::Answer {
-            result: Ok(answer), ..
-        }) = &mut copy
-            && let Some(at) = answer.url.find('#')
-        {
-            answer.url.truncate(at);
-            answer.url.push_str("#left-out");
+        let url = match &mut copy {
+            Self::Link(LinkMsg::Answer {
+                result: Ok(answer), ..
+            }) => &mut answer.url,
+            Self::Start(start) => &mut start.join_url,
+            _ => return copy,
+        };
+        if let Some(at) = url.find('#') {
+            url.truncate(at);
+            url.push_str("#left-out");
         }
         copy
     }
@@ -174,6 +180,21 @@ mod tests {
             written.contains("/join/main#") && !written.contains("canary"),
             "{written}"
         );
+        let start = Start {
+            settings: Settings::default(),
+            width: 80,
+            height: 24,
+            zone_s: 0,
+            server: String::new(),
+            show: String::new(),
+            version: String::new(),
+            nonce: String::new(),
+            can_practice: false,
+            join_url: "http://h:8080/join/main#canary".into(),
+            can_suspend: false,
+        };
+        let written = serde_json::to_string(&Msg::Start(Box::new(start)).for_record()).unwrap();
+        assert!(!written.contains("canary"), "{written}");
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Options {
     pub version: String,
     pub record: Option<PathBuf>,
     pub practise: Option<Practise>,
+    /// A join link that was made before, to be shown while nobody is there.
+    pub join_url: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +94,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         version: options.version,
         nonce: format!("{:08x}", rand::random::<u32>()),
         can_practice: options.practise.is_some(),
+        join_url: options.join_url,
         can_suspend,
     };
     let (ask_in, ask_out) = mpsc::channel(link::ASKS);

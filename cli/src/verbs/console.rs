@@ -56,6 +56,8 @@ pub async fn run(ctx: &Ctx, args: ConsoleArgs) -> Outcome {
         settings,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         record: args.record,
+        // By the environment: arguments are readable by every user of the machine.
+        join_url: get("BOOTH_JOIN_URL").unwrap_or_default(),
     };
     run::run(options).await.map_err(failure)
 }

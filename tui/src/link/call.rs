@@ -53,6 +53,10 @@ pub async fn call(
     }
 }
 
+#[allow(
+    clippy::needless_update,
+    reason = "some requests have fields beside those that the console sets, others have none"
+)]
 async fn once(service: Service, request_id: &str, command: &Command) -> Result<Answer, Status> {
     let request_id = request_id.to_owned();
     let mut callers = CallerServiceClient::new(service.clone());

@@ -79,8 +79,8 @@ impl Line {
     }
 
     fn before(&self) -> usize {
-        let clusters = self.text[..self.at].grapheme_indices(true);
-        clusters.last().map_or(0, |(at, _)| at)
+        let mut clusters = self.text[..self.at].grapheme_indices(true);
+        clusters.next_back().map_or(0, |(at, _)| at)
     }
 
     fn after(&self) -> usize {

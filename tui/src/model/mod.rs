@@ -178,6 +178,8 @@ pub struct Model {
     pub prefix: Vec<Key>,
     pub picture: Option<Picture>,
     pub picture_asked: Option<u64>,
+    /// The latest join link, secret included; empty for none.
+    pub join_url: String,
     /// How many synthetic callers this console let in.
     pub practice: Option<u32>,
     pub calls: u64,
@@ -224,6 +226,7 @@ impl Model {
             prefix: Vec::new(),
             picture: None,
             picture_asked: None,
+            join_url: start.join_url.clone(),
             practice: None,
             calls: 0,
             dirty: true,

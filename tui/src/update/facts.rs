@@ -237,6 +237,7 @@ fn answer(
                 model.undo = undo;
             }
             if !answer.url.is_empty() {
+                model.join_url = answer.url.clone();
                 model.modal = Some(Modal::Invite { url: answer.url });
             }
             if let Some(then) = then {

@@ -87,8 +87,11 @@ pub fn air(model: &Model) -> Air {
     let rows = count.div_ceil(columns);
     let room = body.height.saturating_sub(QUEUE_LEAST);
     let fits = |d: &Density| rows.saturating_mul(d.height()) <= room;
+    // While nobody is there the join link needs the room more than silent meters do.
+    let welcome = welcomes(model);
     let density = [Density::Full, Density::Compact]
         .into_iter()
+        .filter(|d| !welcome || body.height > 40 || *d != Density::Full)
         .find(fits)
         .unwrap_or(Density::Row);
     // Slots are never dropped: the queue gives way.
@@ -109,7 +112,10 @@ pub fn air(model: &Model) -> Air {
         body.width,
         body.height - slots_height,
     );
-    let (queue, low) = split(model, rest);
+    let (queue, low) = match welcome && body.height <= 40 {
+        true => (rest, None),
+        false => split(model, rest),
+    };
     let (channels, log) = match low {
         None => (None, None),
         Some(low) if !shows_channels(model) => (None, Some(low)),
@@ -127,6 +133,12 @@ pub fn air(model: &Model) -> Air {
         channels,
         log,
     }
+}
+
+/// Nobody is there yet, and there is a link to send.
+pub fn welcomes(model: &Model) -> bool {
+    let on_air = model.slots().iter().any(|s| !s.assigned_caller.is_empty());
+    !model.join_url.is_empty() && model.queue_length() == 0 && !on_air
 }
 
 pub fn shows_channels(model: &Model) -> bool {

@@ -160,38 +160,15 @@ fn confirm(canvas: &mut Canvas<'_>, body: Rect, sentence: &str, names: &[String]
     canvas.line(inner, 2, line);
 }
 
-/// The link in words, with its QR code at the left where it fits.
+/// The link that was made, in front of everything.
 fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
-    let url = text::clean(url).into_owned();
-    let code = qr(canvas, &url);
-    let code_width = code.first().map_or(0, |l| l.chars().count());
-    let code_height = u16::try_from(code.len()).unwrap_or(u16::MAX);
-    let shows =
-        code_width > 0 && code_height <= body.height && code_width + 30 <= usize::from(body.width);
+    let said = ["Valid for 24 hours.", "", "Esc closes"].map(str::to_owned);
+    let plan = Plan::of(canvas, body, url, &said);
     // The code is worth more than its frame.
-    let framed = !shows || code_height + 2 <= body.height;
-    let taken = if shows { code_width + 2 } else { 0 };
-    let room = usize::from(body.width).saturating_sub(taken + 6).min(60);
-    let mut lines: Vec<_> = text::wrap(&url, room)
-        .into_iter()
-        .map(|line| canvas.span(line, Role::Title))
-        .collect();
-    let mut say = |said: &'static str| lines.push(canvas.span(said, Role::Dim));
-    say("");
-    say("Send it to callers, or open it.");
-    say(if shows {
-        "Valid for 24 hours."
-    } else {
-        "Valid for 24 hours. (Too small for the QR code.)"
-    });
-    say("");
-    say("Esc closes");
-    let words = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-    let height = (if shows { code_height } else { words })
-        .saturating_add(2)
-        .min(body.height);
-    let widest = lines.iter().map(Span::width).max().unwrap_or(0) + taken + 4;
-    let width = u16::try_from(widest).unwrap_or(u16::MAX).min(body.width);
+    let framed = !plan.shows() || plan.height() + 2 <= body.height;
+    let margin = if framed { 2 } else { 0 };
+    let width = (plan.width() + margin).min(body.width);
+    let height = (plan.height() + margin).min(body.height);
     let area = Rect::new(
         body.x + (body.width - width) / 2,
         body.y + (body.height - height) / 2,
@@ -205,31 +182,112 @@ fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
     } else {
         area
     };
-    let left = u16::try_from(taken + 1).unwrap_or(0);
-    let top = inner.height.saturating_sub(words) / 2;
-    let beside = Rect {
-        x: inner.x + left,
-        width: inner.width.saturating_sub(left),
-        y: inner.y + top,
-        height: inner.height - top,
+    plan.draw(canvas, inner);
+}
+
+/// The latest link in the middle of a place where nobody is yet, with what else one can do.
+pub fn link(canvas: &mut Canvas<'_>, area: Rect, said: &[String]) {
+    let url = canvas.model.join_url.clone();
+    let plan = Plan::of(canvas, area, &url, said);
+    let left = area.width.saturating_sub(plan.width()) / 2;
+    let top = area.height.saturating_sub(plan.height()) / 2;
+    let place = Rect {
+        x: area.x + left,
+        y: area.y + top,
+        width: area.width - left,
+        height: area.height - top,
     };
-    for (n, span) in lines.into_iter().enumerate() {
-        canvas.line(
-            beside,
-            u16::try_from(n).unwrap_or(u16::MAX),
-            Line::from(span),
-        );
+    plan.draw(canvas, place);
+}
+
+/// A join link in words, with its QR code at the left where it fits.
+struct Plan {
+    code: Vec<String>,
+    code_width: usize,
+    lines: Vec<(String, Role)>,
+}
+
+impl Plan {
+    fn of(canvas: &Canvas<'_>, room: Rect, url: &str, said: &[String]) -> Self {
+        let url = text::clean(url).into_owned();
+        let mut code = qr(canvas, &url);
+        let mut code_width = code.first().map_or(0, |l| l.chars().count());
+        let fits =
+            code.len() <= usize::from(room.height) && code_width + 30 <= usize::from(room.width);
+        if !fits {
+            (code, code_width) = (Vec::new(), 0);
+        }
+        let wide = usize::from(room.width)
+            .saturating_sub(code_width + 6)
+            .clamp(20, 60);
+        let mut lines: Vec<(String, Role)> = Vec::new();
+        lines.push(("Send this link to callers, or open it:".into(), Role::Dim));
+        let url = text::wrap(&url, wide).into_iter();
+        lines.extend(url.map(|line| (line, Role::Title)));
+        if code.is_empty() {
+            lines.push(("(too small for its QR code)".into(), Role::Dim));
+        }
+        lines.push((String::new(), Role::Dim));
+        for line in said {
+            lines.extend(
+                text::wrap(line, wide)
+                    .into_iter()
+                    .map(|line| (line, Role::Text)),
+            );
+        }
+        Self {
+            code,
+            code_width,
+            lines,
+        }
     }
-    // Black on white whatever the theme: scanners want it so.
-    let paper = ratatui::style::Style::new()
-        .fg(ratatui::style::Color::Black)
-        .bg(ratatui::style::Color::White);
-    for (n, line) in code.into_iter().enumerate().filter(|_| shows) {
-        canvas.line(
-            inner,
-            u16::try_from(n).unwrap_or(u16::MAX),
-            Line::from(Span::styled(line, paper)),
-        );
+
+    fn shows(&self) -> bool {
+        !self.code.is_empty()
+    }
+
+    fn height(&self) -> u16 {
+        u16::try_from(self.code.len().max(self.lines.len())).unwrap_or(u16::MAX)
+    }
+
+    fn width(&self) -> u16 {
+        let words = self.lines.iter().map(|(line, _)| text::width(line)).max();
+        u16::try_from(self.beside() + words.unwrap_or(0) + 1).unwrap_or(u16::MAX)
+    }
+
+    /// Cells before the words.
+    fn beside(&self) -> usize {
+        if self.shows() { self.code_width + 3 } else { 1 }
+    }
+
+    fn draw(self, canvas: &mut Canvas<'_>, area: Rect) {
+        let left = u16::try_from(self.beside()).unwrap_or(0).min(area.width);
+        let top = self
+            .height()
+            .saturating_sub(u16::try_from(self.lines.len()).unwrap_or(0))
+            / 2;
+        let words = Rect {
+            x: area.x + left,
+            width: area.width - left,
+            y: area.y + top,
+            height: area.height.saturating_sub(top),
+        };
+        for (n, (line, role)) in self.lines.into_iter().enumerate() {
+            let span = canvas.span(line, role);
+            canvas.line(
+                words,
+                u16::try_from(n).unwrap_or(u16::MAX),
+                Line::from(span),
+            );
+        }
+        // Black on white whatever the theme: scanners want it so.
+        let paper = ratatui::style::Style::new()
+            .fg(ratatui::style::Color::Black)
+            .bg(ratatui::style::Color::White);
+        for (n, line) in self.code.into_iter().enumerate() {
+            let line = Line::from(Span::styled(line, paper));
+            canvas.line(area, u16::try_from(n).unwrap_or(u16::MAX), line);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::theme::Role;
-use super::{Canvas, meter};
+use super::{Canvas, layout, meter, popup};
 use crate::model::Model;
 use crate::text;
 use crate::update::state_word;
@@ -302,6 +302,9 @@ fn empty(canvas: &mut Canvas<'_>, area: Rect) {
                 "{}  lets three synthetic callers in, to practise with",
                 key(Action::Practice)
             ));
+        }
+        if layout::welcomes(model) {
+            return popup::link(canvas, area, &lines);
         }
         let base = model
             .status

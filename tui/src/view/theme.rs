@@ -66,11 +66,11 @@ impl Theme {
             };
         }
         match role {
-            Role::Text => plain,
+            Role::Text => plain.fg(Color::Reset),
             Role::Dim => {
                 plain.fg(self.pick([112, 118, 130], [120, 124, 134], 244, Color::DarkGray))
             }
-            Role::Title => bold,
+            Role::Title => bold.fg(Color::Reset),
             Role::Frame => plain.fg(self.pick(
                 [70, 76, 90],
                 [170, 176, 188],

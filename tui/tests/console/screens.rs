@@ -132,6 +132,24 @@ fn the_join_link_comes_with_its_code() {
 }
 
 #[test]
+fn while_nobody_is_there_the_join_link_stands_in_the_queue() {
+    for (width, height) in SIZES {
+        let mut start = crate::stage::start(width, height);
+        start.join_url =
+            "http://studio.example:8080/join/main#dFzevnWDj8SkzKmVpajGNJ40vDrmvDk3t-SdNjRSIGA"
+                .into();
+        let mut stage = Stage::with(start);
+        stage.connect(booth_proto::v1::Role::Operator);
+        stage.snapshot(booth_proto::v1::Snapshot {
+            shows: vec![crate::stage::show(&[])],
+            slots: vec![crate::stage::slot("1", 9001), crate::stage::slot("2", 9002)],
+            ..Default::default()
+        });
+        assert_snapshot!(format!("welcome-{width}x{height}"), stage.screen());
+    }
+}
+
+#[test]
 fn below_the_least_size_the_names_on_air_stay() {
     let stage = Stage::full(59, 15);
     assert_snapshot!("small-59x15", stage.screen());

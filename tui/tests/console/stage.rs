@@ -32,6 +32,7 @@ pub fn start(width: u16, height: u16) -> Start {
         version: "0.1.0".into(),
         nonce: "n".into(),
         can_practice: true,
+        join_url: String::new(),
         can_suspend: true,
     }
 }
