@@ -153,7 +153,7 @@ pub fn console(rows: &mut Vec<Row>) {
 /// Nobody there: a clock, heartbeats and silent levels.
 fn idle(booth: &Booth, rows: &mut Vec<Row>) {
     let mut console = Console::open(booth, 100, 30, &[]);
-    console.wait_for("Nobody waits");
+    console.wait_for("Nobody");
     std::thread::sleep(Duration::from_secs(3));
     let (before, _) = usage(console.process.id());
     std::thread::sleep(LOOK);
@@ -188,7 +188,8 @@ fn busy(booth: &Booth, file: &std::path::Path, rows: &mut Vec<Row>) {
         let pressed = console.key("?");
         took.push((console.wait_for("j k scroll") - pressed).as_secs_f64() * 1e3);
         console.key("q");
-        console.wait_for("queue");
+        // The end of a frame.
+        console.wait_for("\x1b[?2026l");
     }
     let (p50, p99) = (percentile(&took, 50.0), percentile(&took, 99.0));
     rows.push(Row::goal(

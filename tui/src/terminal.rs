@@ -75,9 +75,10 @@ impl Screen {
         self.terminal.resize(Rect::new(0, 0, width, height))
     }
 
-    /// The next frame is drawn whole.
+    /// The next frame is drawn whole. Not by `clear`: that asks the terminal where its cursor is, and not every one answers.
     pub fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        let area = self.terminal.get_frame().area();
+        self.terminal.resize(area)
     }
 
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {

@@ -17,6 +17,8 @@ use crate::msg::{Answer, Refusal};
 
 /// Within which an answer is expected.
 const DEADLINE: Duration = Duration::from_secs(8);
+/// Shorter, so that what is stuck on the way is given up before it is forgotten.
+const DEADLINE_ON_AIR: Duration = Duration::from_secs(4);
 /// Until when a broken command is sent again, with the same request id. What goes on air is not sent late: the operator has
 /// seen the failure by then, and may have done something else.
 const AGAIN: Duration = Duration::from_secs(6);
@@ -29,14 +31,14 @@ pub async fn call(
     command: Command,
 ) -> Result<Answer, Refusal> {
     let began = Instant::now();
-    let again = if command.on_air() {
-        AGAIN_ON_AIR
+    let (deadline, again) = if command.on_air() {
+        (DEADLINE_ON_AIR, AGAIN_ON_AIR)
     } else {
-        AGAIN
+        (DEADLINE, AGAIN)
     };
     loop {
         let tried = timeout_at(
-            began + DEADLINE,
+            began + deadline,
             once(service.clone(), &request_id, &command),
         )
         .await;

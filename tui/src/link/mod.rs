@@ -36,6 +36,7 @@ const HEARTBEAT_S: u32 = 1;
 const SILENCE: Duration = Duration::from_secs(6);
 const CONNECT: Duration = Duration::from_secs(4);
 const STATUS_EVERY: Duration = Duration::from_secs(5);
+const REOPEN: Duration = Duration::from_millis(500);
 /// Levels a second: the eye needs no more, and the terminal is spared.
 const METER_RATE: u32 = 15;
 /// Changes before the console's start that its log begins with.
@@ -296,6 +297,11 @@ async fn session(
             },
             _ = status_due.tick() => {
                 tokio::spawn(status(service.clone(), out.clone()));
+                if levels.is_none() {
+                    // Briefly: changes wait meanwhile.
+                    let opened = timeout(REOPEN, watch.watch_meters(request)).await;
+                    levels = opened.ok().and_then(Result::ok).map(tonic::Response::into_inner);
+                }
             }
             () = tokio::time::sleep_until(silent_at) => {
                 return End::why(format!("nothing heard for {} s", SILENCE.as_secs()));

@@ -189,6 +189,8 @@ pub struct Model {
 
 /// Heartbeats come every second: three are missing.
 pub const STALE_MS: u64 = 3_500;
+/// They come fifteen times a second.
+const LEVELS_STALE_MS: u64 = 2_000;
 
 impl Model {
     pub fn new(start: Start) -> Self {
@@ -239,6 +241,25 @@ impl Model {
         match (&self.link, self.heard) {
             (LinkState::Live, Some(heard)) => self.now >= heard + STALE_MS,
             _ => true,
+        }
+    }
+
+    /// Whether the levels are old: shown grey, and still.
+    pub fn levels_stale(&self) -> bool {
+        self.stale() || self.now >= self.meters.at_ms + LEVELS_STALE_MS
+    }
+
+    /// A caller by name, and by id too where somebody else of this name is in the show.
+    pub fn who(&self, caller: &str) -> String {
+        let name = self.world.caller_name(caller);
+        let alike = self.world.callers.values().any(|other| {
+            other.name != caller
+                && other.state() != v1::caller::State::Ended
+                && self.world.caller_name(&other.name) == name
+        });
+        match alike {
+            true => format!("{name} ({})", text::id(caller)),
+            false => name,
         }
     }
 

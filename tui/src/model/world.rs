@@ -105,9 +105,12 @@ impl World {
         slots
     }
 
+    /// What people call a caller; the id where there is nothing to call them by.
     pub fn caller_name(&self, name: &str) -> String {
-        match self.callers.get(name) {
-            Some(caller) => crate::text::clean(&caller.display_name).into_owned(),
+        let found = self.callers.get(name);
+        let said = found.map(|caller| crate::text::clean(&caller.display_name));
+        match said.filter(|said| !said.trim().is_empty()) {
+            Some(said) => said.into_owned(),
             None => crate::text::id(name).to_owned(),
         }
     }

@@ -24,12 +24,12 @@ pub fn take(model: &mut Model, fade_ms: u32, over: bool, effects: &mut Vec<Effec
 }
 
 fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, over: bool) -> Intent {
-    let (id, who) = (text::id(&slot.name), model.world.caller_name(&caller.name));
+    let (id, who) = (text::id(&slot.name), model.who(&caller.name));
     let verb = if fade_ms > 0 { "FADE" } else { "TAKE" };
     let mut sentence = format!("{verb} {id} ← {who}");
     let replaced = &slot.assigned_caller;
     if !replaced.is_empty() {
-        sentence.push_str(&format!(", REPLACES {}", model.world.caller_name(replaced)));
+        sentence.push_str(&format!(", REPLACES {}", model.who(replaced)));
     }
     if over && caller.state() != v1::caller::State::Ready {
         sentence.push_str(&format!(" (is {}, not READY)", state_word(caller.state())));
@@ -69,10 +69,7 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
             then: was_ready.then(|| Command::Approve {
                 caller: caller.name.clone(),
             }),
-            sentence: format!(
-                "UNDO: TAKE {id} ← {} again",
-                model.world.caller_name(replaced)
-            ),
+            sentence: format!("UNDO: TAKE {id} ← {} again", model.who(replaced)),
         }
     };
     let command = Command::Take {
@@ -101,7 +98,7 @@ fn pick_caller(model: &Model, over: bool) -> Result<v1::Caller, String> {
             .cloned()
             .ok_or_else(|| "nobody is READY and connected".to_owned());
     };
-    let who = model.world.caller_name(&caller.name);
+    let who = model.who(&caller.name);
     let key = |action| model.settings.keymap.shown(action);
     if !over && caller.state() != State::Ready {
         return Err(format!(
@@ -152,7 +149,7 @@ pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
     if slot.assigned_caller.is_empty() {
         return notice(model, Tone::Plain, format!("nobody is on slot {id}"));
     }
-    let who = model.world.caller_name(&slot.assigned_caller);
+    let who = model.who(&slot.assigned_caller);
     let command = Command::Release {
         slot: slot.name.clone(),
         then,
@@ -165,7 +162,12 @@ pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
         Then::Drop => format!("RELEASE {id} and END THE CALL of {who}"),
     };
     if then == Then::Drop {
-        let names = vec![who, text::id(&slot.assigned_caller).to_owned()];
+        let on_it = &slot.assigned_caller;
+        let names = vec![
+            who,
+            model.world.caller_name(on_it),
+            text::id(on_it).to_owned(),
+        ];
         model.modal = Some(Modal::Confirm {
             command,
             sentence,

@@ -93,7 +93,7 @@ fn written(
     text: String,
     effects: &mut Vec<Effect>,
 ) {
-    let who = model.world.caller_name(&caller);
+    let who = model.who(&caller);
     let intent = match what {
         // A reason may be left out; an empty message is none.
         Write::Reject => Intent::new(

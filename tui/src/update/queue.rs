@@ -16,7 +16,7 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(caller) = subject(model, action) else {
         return notice(model, Tone::Plain, "no caller is selected".into());
     };
-    let who = model.world.caller_name(&caller.name);
+    let who = model.who(&caller.name);
     if caller.state() == v1::caller::State::Ended {
         return notice(model, Tone::Plain, format!("the call of {who} has ended"));
     }
@@ -56,7 +56,7 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
                     revision: caller.revision,
                 },
                 sentence: format!("END THE CALL of {who}"),
-                names: vec![who, id],
+                names: vec![who, model.world.caller_name(&caller.name), id],
                 line: Line::default(),
             });
             return;
@@ -80,7 +80,7 @@ fn subject(model: &Model, action: Action) -> Option<v1::Caller> {
 
 /// Silence is safe and quick; sound goes on air with an Enter.
 fn mute(model: &mut Model, caller: &v1::Caller, effects: &mut Vec<Effect>) {
-    let who = model.world.caller_name(&caller.name);
+    let who = model.who(&caller.name);
     let muted = !caller.muted;
     let command = Command::Mute {
         caller: caller.name.clone(),

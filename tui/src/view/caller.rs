@@ -204,7 +204,7 @@ fn facts(canvas: &mut Canvas<'_>, area: Rect, caller: &v1::Caller) {
     rows.push(("media", media));
     if let Some(level) = level {
         rows.push(("level", sound(canvas, level, wide.min(50))));
-        let mut link = meter::dots(canvas, level.now.score, model.stale()).spans;
+        let mut link = meter::dots(canvas, level.now.score, model.levels_stale()).spans;
         let numbers = format!(
             "  {:.0} ms · {:.1}% lost · jitter {:.0} ms · {}",
             level.now.rtt_ms,
@@ -237,7 +237,7 @@ fn sound<'t>(canvas: &Canvas<'_>, level: &CallerLevel, cells: usize) -> Vec<Span
         db,
         -120.0,
         cells.saturating_sub(8),
-        canvas.model.stale(),
+        canvas.model.levels_stale(),
     );
     spans.push(canvas.span(format!(" {} dB", meter::number(db)), Role::Text));
     spans

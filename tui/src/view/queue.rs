@@ -127,7 +127,7 @@ fn line<'t>(
     selected: bool,
 ) -> Line<'t> {
     let model = canvas.model;
-    let stale = model.stale();
+    let stale = model.levels_stale();
     let level = model.meters.callers.get(&caller.name);
     let mark = if selected { "▸ " } else { "  " };
     let mut spans = vec![canvas.span(mark, Role::Key)];

@@ -218,8 +218,12 @@ fn levels(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot) {
         let cells =
             usize::from(area.width).saturating_sub(2 + numbers.chars().count() + clip.len());
         let mut spans = vec![canvas.span(format!("{name} "), Role::Dim)];
-        spans.extend(meter::bar(canvas, rms, hold, cells, model.stale()));
-        let role = if model.stale() { Role::Dim } else { Role::Text };
+        spans.extend(meter::bar(canvas, rms, hold, cells, model.levels_stale()));
+        let role = if model.levels_stale() {
+            Role::Dim
+        } else {
+            Role::Text
+        };
         spans.push(canvas.span(numbers, role));
         spans.push(canvas.span(clip, Role::Bad));
         let row = 2 + u16::try_from(side).unwrap_or(0);
@@ -241,7 +245,7 @@ fn short_level<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'
     };
     let tail = format!(" {:>3}  srt {clients}", meter::number(rms));
     let cells = width.saturating_sub(tail.chars().count() + clip.len());
-    let mut spans = meter::bar(canvas, rms, hold, cells, canvas.model.stale());
+    let mut spans = meter::bar(canvas, rms, hold, cells, canvas.model.levels_stale());
     spans.push(canvas.span(tail, Role::Text));
     spans.push(canvas.span(clip, Role::Bad));
     Line::from(spans)
@@ -263,7 +267,7 @@ fn flows<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'t> {
             _ => format!("in {rate} {loss:.1}% {rtt:.0}ms "),
         };
         spans.push(canvas.span(said, Role::Text));
-        spans.extend(meter::dots(canvas, level.score, model.stale()).spans);
+        spans.extend(meter::dots(canvas, level.score, model.levels_stale()).spans);
         spans.push(Span::raw("  "));
     }
     let level = model.meters.slots.get(&slot.name);

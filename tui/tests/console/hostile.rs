@@ -5,7 +5,8 @@ use booth_tui::snapshot;
 use booth_tui::text;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::stage::{Stage, caller, everything, show};
+use crate::props::{caller, everything, show};
+use crate::stage::Stage;
 
 fn hostile() -> Vec<String> {
     vec![

@@ -92,9 +92,9 @@ fn on_air_is_seen_at_every_size() {
     ] {
         for slots in [1, 2, 3, 8, 12] {
             let mut stage = Stage::full(width, height);
-            let mut all = crate::stage::everything();
+            let mut all = crate::props::everything();
             all.slots
-                .extend((3..=slots).map(|n| crate::stage::slot(&n.to_string(), 9000 + n)));
+                .extend((3..=slots).map(|n| crate::props::slot(&n.to_string(), 9000 + n)));
             stage.snapshot(all);
             let screen = stage.screen();
             assert!(

@@ -7,7 +7,8 @@ use booth_tui::msg::{LinkMsg, Msg};
 use booth_tui::snapshot;
 use proptest::prelude::*;
 
-use crate::stage::{Stage, caller, readings, show, slot};
+use crate::props::{caller, readings, show, slot};
+use crate::stage::Stage;
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -141,8 +141,8 @@ fn while_nobody_is_there_the_join_link_stands_in_the_queue() {
         let mut stage = Stage::with(start);
         stage.connect(booth_proto::v1::Role::Operator);
         stage.snapshot(booth_proto::v1::Snapshot {
-            shows: vec![crate::stage::show(&[])],
-            slots: vec![crate::stage::slot("1", 9001), crate::stage::slot("2", 9002)],
+            shows: vec![crate::props::show(&[])],
+            slots: vec![crate::props::slot("1", 9001), crate::props::slot("2", 9002)],
             ..Default::default()
         });
         assert_snapshot!(format!("welcome-{width}x{height}"), stage.screen());
