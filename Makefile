@@ -1,7 +1,7 @@
 # `make run` and `make test` do all the set-up on a fresh Debian 12 with Rust, Python 3, Node 20 and make.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run build test bench soak lint fmt buf rust-tests browser-tests setup setup-test setup-bench
+.PHONY: run build test bench soak lint fmt buf rust-tests browser-tests companion companion-tests setup setup-test setup-bench
 
 run: build
 	@scripts/run.sh
@@ -18,7 +18,7 @@ setup-test:
 setup-bench:
 	@scripts/setup.sh bench
 
-test: setup-test fmt buf lint rust-tests browser-tests
+test: setup-test fmt buf lint rust-tests browser-tests companion-tests
 
 fmt:
 	cargo fmt --all --check
@@ -35,9 +35,18 @@ rust-tests:
 	cargo build --workspace --locked
 	cargo test --workspace --locked
 
-browser-tests: tests/browser/node_modules/.installed
+browser-tests: tests/browser/node_modules/.installed proto/node_modules/.installed
 	cargo build --workspace --locked
 	cd tests/browser && npm test --silent
+
+# The module for Bitfocus Companion, packed: companion/booth-<version>.tgz.
+companion: proto/node_modules/.installed companion/node_modules/.installed
+	cd companion && npm run --silent build
+
+# As it was packed, on the Node that Companion runs modules on.
+companion-tests: companion
+	cargo build --workspace --locked
+	cd companion && npm test --silent
 
 bench: setup-bench
 	cargo build --release --locked -p boothd -p booth -p booth-judge -p booth-tests

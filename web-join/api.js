@@ -7,6 +7,7 @@
  * @typedef {{
  *   rev: number, state: "joining"|"waiting"|"screening"|"ready"|"held"|"on_air"|"ended", name: string, topic: string,
  *   show_title: string, position: number, waiting: number, connected: boolean, slot: string | null, muted: boolean,
+ *   tally: "off"|"preview"|"program"|null,
  *   video: "low" | "full", messages: Message[], ended: null | {reason: string, note: string}
  * }} CallView
  */

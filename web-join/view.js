@@ -1,7 +1,7 @@
 // Draws the page from one model. It never changes the model; text that came from outside goes in as text, never as markup.
 
 import { NONE } from './media.js';
-import { bandWords, troubleWords } from './words.js';
+import { bandWords, ON_SLOT, troubleWords } from './words.js';
 
 /**
  * @typedef {{
@@ -28,6 +28,8 @@ let lastBand = '';
 let lastPlace = '';
 let lastMessages = '';
 let seenMessages = 0;
+/** Whether the phone has shaken for this time on air: a production that cuts to and fro must not be heard in it. */
+let shaken = false;
 
 /** @param {Model} model */
 export function draw(model) {
@@ -77,7 +79,7 @@ function drawBand(band) {
   setText(byId('band-text'), band.text);
 }
 
-const ICON_COLOURS = { on_air: '#d00020', ready: '#0a6b3d', lost: '#8a5a00' };
+const ICON_COLOURS = { on_air: '#d00020', preview: '#0a6b3d', ready: '#0a6b3d', lost: '#8a5a00' };
 
 /** @param {Model} model @param {ReturnType<typeof bandWords> | null} band */
 function drawTitle(model, band) {
@@ -213,14 +215,19 @@ function drawDone(done) {
 function speak(model, band, view) {
   const now = band?.band ?? '';
   const changed = now !== lastBand;
-  const loud = now === 'on_air' || now === 'lost' || now === 'ready' || (lastBand === 'on_air' && now !== '');
+  const onSlot = ON_SLOT.includes(now);
+  const wasOnSlot = ON_SLOT.includes(lastBand);
+  const loud = onSlot || now === 'lost' || now === 'ready' || (wasOnSlot && now !== '');
   if (changed) {
     const words = band ? `${band.word}. ${band.text}` : '';
-    setText(byId('assertive'), loud && words ? (lastBand === 'on_air' && now !== 'lost' ? `You are off air. ${words}` : words) : '');
+    // Out of the picture is not off air: one may still be heard.
+    const off = wasOnSlot && !onSlot && now !== 'lost';
+    setText(byId('assertive'), loud && words ? (off ? `You are off air. ${words}` : words) : '');
     setText(byId('polite'), loud ? '' : words);
-    if (now === 'on_air') vibrate([300, 120, 300, 120, 600]);
+    if (now === 'on_air' && !shaken) vibrate([300, 120, 300, 120, 600]);
     else if (now === 'ready') vibrate([200, 100, 200]);
-    else if (lastBand === 'on_air') vibrate([600]);
+    else if (shaken && !onSlot && wasOnSlot) vibrate([600]);
+    shaken = onSlot && (shaken || now === 'on_air');
   } else if (band && lastPlace !== band.text) {
     setText(byId('polite'), band.text);
   }

@@ -148,6 +148,12 @@ function live({ heard, seen }) {
   return seen ? 'Everybody sees you, but your microphone is muted.' : 'Your microphone is muted and your camera is off.';
 }
 
+/** A tally is of pictures: sound may be on air before and after. @param {import('./api.js').CallView} view */
+const unseen = (view) => (view.muted ? 'The studio has muted you for now.' : 'You may be heard already.');
+
+/** Bands of somebody who is on a slot, whether shown or not. */
+export const ON_SLOT = ['on_air', 'preview', 'standby'];
+
 /**
  * The band on top of a call: its word, the sentence under it, and what a screen reader says at once.
  * @param {import('./api.js').CallView | null} view
@@ -170,6 +176,13 @@ export function bandWords(view, link, sent = { heard: true, seen: true }) {
   const where = place(view);
   switch (view.state) {
     case 'on_air':
+      // Who is on a slot is in the production's hands. Without a vMix that says what it does, that is on air.
+      if (view.tally === 'preview') {
+        return { band: 'preview', word: 'You’re next', text: `The studio is about to show you. ${unseen(view)}` };
+      }
+      if (view.tally === 'off') {
+        return { band: 'standby', word: 'Stand by', text: `You are through to the studio, but not in the picture now. ${unseen(view)}` };
+      }
       return {
         band: 'on_air',
         word: 'ON AIR',

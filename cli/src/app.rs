@@ -1,18 +1,21 @@
 //! From the typed line to the exit code: parse, run, say what went wrong.
 
-use clap::Parser;
+use clap::FromArgMatches;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 
 use crate::args::{Cli, Command, Global};
 use crate::client::{Client, fresh_request_id};
+use crate::config::{self, Given};
 use crate::errors::{Failure, INTERRUPTED, Outcome};
 use crate::render::Out;
-use crate::verbs;
+use crate::{tree, verbs};
 
 /// What every verb gets: the flags, the way out, and the connection once it is needed.
 pub struct Ctx {
     pub global: Global,
+    /// What of it was typed.
+    pub given: Given,
     pub out: Out,
     client: OnceCell<Client>,
 }
@@ -50,8 +53,12 @@ impl Ctx {
 
 /// Runs the command that was typed and returns its exit code.
 pub fn main() -> i32 {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = tree::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((matches, cli))
+    });
+    let (matches, mut cli) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // A closed pipe is no reason to fail.
             let _ = error.print();
@@ -59,11 +66,23 @@ pub fn main() -> i32 {
         }
     };
     let format = cli.global.output;
+    let given = Given::of(&matches, &cli.global);
+    if needs_server(&cli.command)
+        && let Err(failure) = config::apply(&matches, &mut cli.global)
+    {
+        eprintln_quietly(&failure.to_text(format));
+        return failure.exit_code();
+    }
     let outcome = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime.block_on(until_signalled(cli)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(until_signalled(cli, given));
+            // Dropped it would wait for a read of the terminal that nobody ends.
+            runtime.shutdown_background();
+            ended
+        }
         Err(error) => Ended::Done(Err(Failure::error(format!("cannot start: {error}")))),
     };
     match outcome {
@@ -84,7 +103,7 @@ enum Ended {
 }
 
 /// A signal drops the command's future, so that half-written files are cleaned up, and becomes the shell's exit code.
-async fn until_signalled(cli: Cli) -> Ended {
+async fn until_signalled(cli: Cli, given: Given) -> Ended {
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
@@ -92,16 +111,30 @@ async fn until_signalled(cli: Cli) -> Ended {
         return Ended::Done(Err(Failure::error("cannot listen for signals")));
     };
     tokio::select! {
-        outcome = run(cli) => Ended::Done(outcome),
+        outcome = run(cli, given) => Ended::Done(outcome),
         _ = interrupt.recv() => Ended::Signalled(INTERRUPTED),
         _ = terminate.recv() => Ended::Signalled(143),
     }
 }
 
-async fn run(cli: Cli) -> Outcome {
+/// The others work without a configuration, whatever state it is in, or read it themselves.
+fn needs_server(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Context(_)
+            | Command::Login(_)
+            | Command::Restore(_)
+            | Command::Completions(_)
+            | Command::Man(_)
+            | Command::Version
+    )
+}
+
+async fn run(cli: Cli, given: Given) -> Outcome {
     let ctx = Ctx {
         out: Out::new(cli.global.output),
         global: cli.global,
+        given,
         client: OnceCell::new(),
     };
     match cli.command {
@@ -115,10 +148,14 @@ async fn run(cli: Cli) -> Outcome {
         Command::Destination(command) => verbs::destination::run(&ctx, command).await,
         Command::Show(command) => verbs::show::run(&ctx, command).await,
         Command::Operator(command) => verbs::operator::run(&ctx, command).await,
+        Command::Context(command) => verbs::context::run(&ctx, command).await,
+        Command::Login(args) => verbs::login::run(&ctx, args).await,
+        Command::Doctor(args) => verbs::doctor::run(&ctx, args).await,
         Command::Backup(args) => verbs::backup::run(&ctx, args).await,
         Command::Restore(args) => verbs::restore::run(&ctx, args).await,
         Command::Demo(args) => verbs::demo::run(&ctx, args).await,
         Command::Completions(args) => verbs::completions::run(&ctx, args),
+        Command::Man(args) => verbs::man::run(&ctx, args),
         Command::Version => ctx
             .out
             .line(&format!("booth {}", env!("CARGO_PKG_VERSION"))),

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use booth_proto::v1::GetStatusRequest;
+use booth_proto::v1::system_service_client::SystemServiceClient;
 use tokio::time::{Instant, timeout_at};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
@@ -13,7 +15,8 @@ use tonic::{Request, Response, Status};
 use crate::args::Global;
 use crate::errors::{Failure, Outcome, root_cause};
 use crate::hints::{self, Subject};
-use crate::token;
+use crate::render::text::scrub;
+use crate::token::{self, Token};
 
 /// A list of every caller with notes and messages passes tonic's default of 4 MiB.
 pub const LARGEST_ANSWER: usize = 64 << 20;
@@ -49,8 +52,11 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(global: &Global) -> Outcome<Self> {
-        let server = server_url(&global.server)?;
-        let token = token::discover(global)?;
+        Self::with_token(global, &global.server, &token::discover(global)?).await
+    }
+
+    pub async fn with_token(global: &Global, server: &str, token: &Token) -> Outcome<Self> {
+        let server = server_url(server)?;
         let mut value = AsciiMetadataValue::try_from(token.as_str()).map_err(|_| {
             Failure::not_allowed("the token has characters that cannot be sent")
                 .reason("TOKEN_MALFORMED")
@@ -95,7 +101,7 @@ impl Client {
                 call_with(&call, query.clone()),
             )
             .await;
-        match first {
+        let done = match first {
             Err(broken) if broken.lost => {
                 let Some(channel) = self.redial(deadline).await else {
                     return Err(broken);
@@ -104,7 +110,30 @@ impl Client {
                     .await
             }
             done => done,
+        };
+        match done {
+            Err(unknown) if unknown.code == "UNIMPLEMENTED" => Err(self.versions(unknown).await),
+            done => done,
         }
+    }
+
+    /// Says which versions do not know the same, when they differ.
+    pub async fn versions(&self, unknown: Failure) -> Failure {
+        let mut service = SystemServiceClient::new(self.streams());
+        let asked = service.get_status(GetStatusRequest {});
+        let Ok(Ok(status)) = timeout_at(self.deadline(), asked).await else {
+            return unknown;
+        };
+        let theirs = scrub(&status.into_inner().version);
+        let ours = env!("CARGO_PKG_VERSION");
+        if theirs.is_empty() || theirs == ours {
+            return unknown;
+        }
+        let message = format!(
+            "{}; the server is {theirs}, this command line is {ours}",
+            unknown.message
+        );
+        unknown.saying(message)
     }
 
     async fn attempt<R, Fut>(

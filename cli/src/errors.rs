@@ -40,11 +40,16 @@ Exit codes:
   130  interrupted
 
 Environment:
-  BOOTH_SERVER      address of boothd (default http://127.0.0.1:7400)
+  BOOTH_SERVER      address of boothd (default: that of the context in use, else http://127.0.0.1:7400)
+  BOOTH_CONTEXT     context to use instead of the one in use
   BOOTH_TOKEN_FILE  file with the bearer token
   BOOTH_TOKEN       the bearer token itself
   BOOTH_DATA        boothd's data directory, where admin.token is (else BOOTH_DATA_DIR, else ./data)
   NO_COLOR          no colours
+
+A flag comes before the environment, that before the context in use (booth context list), that before the default. A
+--context by flag comes before the environment as well. Contexts are in config.toml in $XDG_CONFIG_HOME/booth or
+~/.config/booth; their tokens are in files that only their owner can read.
 
 JSON is the API's own proto3 JSON mapping. Data goes to stdout, everything else to stderr.";
 
@@ -154,6 +159,9 @@ impl Failure {
             reason: Some(reason.to_owned()),
             ..self
         }
+    }
+    pub fn saying(self, message: String) -> Self {
+        Self { message, ..self }
     }
     pub fn next(self, next: impl Into<String>) -> Self {
         Self {

@@ -6,17 +6,23 @@
 mod app;
 mod args;
 mod client;
+mod complete;
+mod config;
 mod confirm;
 mod errors;
 mod hints;
 mod names;
+mod progress;
 mod render;
 mod resolve;
 mod sibling;
 mod token;
+mod tree;
 mod verbs;
 
 fn main() {
+    // Ends here when a shell asks for completions.
+    complete::answer();
     let code = app::main();
     // Not a return: a blocked read of the terminal must not keep an interrupted command alive.
     std::process::exit(code);

@@ -10,12 +10,24 @@ use crate::errors::{Failure, Outcome};
 pub struct Token(String);
 
 impl Token {
+    /// The one that stands in `text`; `from` says where that came from.
+    pub fn of(text: &str, from: &str) -> Outcome<Self> {
+        check(text, from)
+    }
+
+    /// As it is sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// As it is kept.
+    pub fn secret(&self) -> &str {
+        self.0.strip_prefix("Bearer ").unwrap_or_default()
+    }
 }
 
-/// `--token-file` or BOOTH_TOKEN_FILE, then BOOTH_TOKEN, then the admin token of a server on this machine.
+/// `--token-file`, BOOTH_TOKEN_FILE or the context's file (see `config`), then BOOTH_TOKEN, then the admin token of a server
+/// on this machine.
 pub fn discover(global: &Global) -> Outcome<Token> {
     let data = data_dir();
     let variable = std::env::var("BOOTH_TOKEN").ok();
@@ -25,6 +37,18 @@ pub fn discover(global: &Global) -> Outcome<Token> {
         &data,
         is_local(&global.server),
     )
+}
+
+/// The token's file, if others than its owner can read it.
+pub fn open_to_others(global: &Global) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = match &global.token_file {
+        Some(path) => path.clone(),
+        None if std::env::var_os("BOOTH_TOKEN").is_some() => return None,
+        None => data_dir().join("admin.token"),
+    };
+    let mode = path.metadata().ok()?.permissions().mode();
+    (mode & 0o044 != 0).then_some(path)
 }
 
 /// boothd's data directory on this machine: BOOTH_DATA, or boothd's own variable, or where `make run` puts it.

@@ -1,6 +1,8 @@
 //! The wire: generated types of the public API and of the worker protocol, and the conversions from and to the core's.
 
+pub mod checks;
 pub mod convert;
+pub mod methods;
 
 /// The public API.
 #[allow(
@@ -53,6 +55,7 @@ opaque!(
     v1::RevealDestinationKeyResponse,
     v1::GetChannelAddressResponse,
     v1::GetSlotAddressResponse,
+    v1::GetLinkTokenResponse,
 );
 
 #[cfg(test)]

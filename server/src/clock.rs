@@ -12,18 +12,16 @@ pub struct Clock {
 
 impl Clock {
     /// Anchors now. Uses tokio's clock, so that a paused test clock carries it too.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the wall clock"
-    )]
     pub fn anchored() -> Self {
-        let since_epoch = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
         Self {
-            wall_ms: i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX),
+            wall_ms: wall_ms(),
             anchor: Instant::now(),
         }
+    }
+
+    /// How far the machine's wall clock has moved away from this one, in milliseconds; positive when it is ahead.
+    pub fn drift_ms(&self) -> i64 {
+        wall_ms().saturating_sub(self.now().0)
     }
 
     pub fn now(&self) -> Timestamp {
@@ -34,4 +32,15 @@ impl Clock {
     pub fn instant(&self, at: Timestamp) -> Instant {
         Instant::now() + at.since(self.now())
     }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the wall clock"
+)]
+fn wall_ms() -> i64 {
+    let since_epoch = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod board;
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod demo;
@@ -23,3 +24,5 @@ pub mod server;
 pub mod sockets;
 pub mod start;
 pub mod supervise;
+pub mod usage;
+pub mod vmix;

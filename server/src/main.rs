@@ -48,6 +48,8 @@ enum Unit {
     Worker(Worker),
     /// Looks into media files and answers in JSON; boothd starts this itself
     CheckFiles(CheckFiles),
+    /// Looks at GStreamer, libsrt and the clock of this machine and answers in JSON; boothd starts this itself
+    CheckMedia,
     /// Publishes synthetic callers (see `booth demo`)
     Demo(boothd::demo::Args),
     /// Puts a backup in place of the state of a stopped server
@@ -99,6 +101,10 @@ fn main() -> ExitCode {
             log("warn", false);
             // A decoder that hangs in a file does not turn the answer into a crash.
             booth_media::leave(check_files(&args))
+        }
+        Some(Unit::CheckMedia) => {
+            log("warn", false);
+            booth_media::leave(check_media())
         }
         Some(Unit::Demo(args)) => {
             log("warn", false);
@@ -203,15 +209,28 @@ fn notify_systemd() {
 }
 
 fn check_files(args: &CheckFiles) -> u8 {
-    let answer = boothd::probe::answer(&args.files, args.format);
-    match serde_json::to_string(&answer) {
+    answer(&boothd::probe::answer(&args.files, args.format))
+}
+
+fn check_media() -> u8 {
+    match booth_media::survey() {
+        Ok(survey) => answer(&survey),
+        Err(error) => {
+            eprintln!("boothd check-media: {error}");
+            1
+        }
+    }
+}
+
+fn answer(answer: &impl serde::Serialize) -> u8 {
+    match serde_json::to_string(answer) {
         // On a line of its own, whatever libraries have printed before.
         Ok(json) => {
             println!("\n{json}");
             0
         }
         Err(error) => {
-            eprintln!("boothd check-files: {error}");
+            eprintln!("boothd: {error}");
             1
         }
     }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use booth_core::{Sealed, TokenHash};
+use booth_core::{Sealed, Timestamp, TokenHash};
 use ring::{aead, hmac, rand::SecureRandom};
 
 /// A secret that cannot be printed.
@@ -24,6 +24,9 @@ impl<T> std::fmt::Debug for Secret<T> {
         f.write_str("Secret(…)")
     }
 }
+
+/// What link tokens begin with; bearer tokens have no dot.
+pub const LINK_PREFIX: &str = "link.";
 
 /// Digest under which a bearer token is stored. Tokens have 256 random bits, so a plain hash is enough.
 pub fn token_hash(token: &str) -> TokenHash {
@@ -69,6 +72,7 @@ pub fn new_id(prefix: char) -> Result<String, SecretError> {
 pub struct Keyring {
     aead: aead::LessSafeKey,
     derive: hmac::Key,
+    link: hmac::Key,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -79,13 +83,14 @@ impl std::fmt::Debug for Keyring {
 
 impl Keyring {
     pub fn new(key: &[u8; 32]) -> Result<Self, SecretError> {
-        // Two uses, two keys.
+        // A use, a key.
         let sub = |context: &str| blake3::derive_key(context, key);
         let unbound = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, &sub("booth 2026 seal"))
             .map_err(|_| SecretError::Seal)?;
         Ok(Self {
             aead: aead::LessSafeKey::new(unbound),
             derive: hmac::Key::new(hmac::HMAC_SHA256, &sub("booth 2026 derive")),
+            link: hmac::Key::new(hmac::HMAC_SHA256, &sub("booth 2026 link")),
         })
     }
 
@@ -93,6 +98,29 @@ impl Keyring {
     pub fn token_for(&self, purpose: &str, request_id: &str) -> Secret<String> {
         let tag = hmac::sign(&self.derive, format!("{purpose}\0{request_id}").as_bytes());
         Secret(URL_SAFE_NO_PAD.encode(tag.as_ref()))
+    }
+
+    /// A link token: stands for the bearer token with this digest until `expires`. Nothing of it is kept.
+    pub fn link_token(&self, of: &TokenHash, expires: Timestamp) -> Secret<String> {
+        let mut bytes = expires.0.to_be_bytes().to_vec();
+        bytes.extend(of.0);
+        let tag = hmac::sign(&self.link, &bytes);
+        bytes.extend(tag.as_ref());
+        Secret(LINK_PREFIX.to_owned() + &URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The digest that a link token of this server stands for, and when it expires; `None` for any other text.
+    pub fn open_link_token(&self, token: &str) -> Option<(TokenHash, Timestamp)> {
+        let encoded = token.strip_prefix(LINK_PREFIX)?;
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+        let (signed, tag) = bytes.split_at_checked(40)?;
+        // Compares in constant time.
+        hmac::verify(&self.link, signed, tag).ok()?;
+        let (expires, hash) = signed.split_at_checked(8)?;
+        Some((
+            TokenHash(hash.try_into().ok()?),
+            Timestamp(i64::from_be_bytes(expires.try_into().ok()?)),
+        ))
     }
 
     /// Seals `value` for the record named `context`; it opens only under the same name.
@@ -169,6 +197,27 @@ mod tests {
                 .is_err()
         );
         assert!(!format!("{sealed:?}").contains("horse"));
+    }
+
+    #[test]
+    fn a_link_token_opens_whole_and_with_its_own_key_only() {
+        let keys = Keyring::new(&[7; 32]).unwrap();
+        let hash = token_hash("anna's");
+        let token = keys.link_token(&hash, Timestamp(1_800_000_000_000));
+        let token = token.expose();
+        assert_eq!(
+            keys.open_link_token(token),
+            Some((hash, Timestamp(1_800_000_000_000)))
+        );
+        assert_eq!(Keyring::new(&[8; 32]).unwrap().open_link_token(token), None);
+        assert_eq!(keys.open_link_token(&token[5..]), None);
+        assert_eq!(keys.open_link_token(&format!("{token}AAAA")), None);
+        for n in LINK_PREFIX.len()..token.len() {
+            assert_eq!(keys.open_link_token(&token[..n]), None);
+            let other = if &token[n..=n] == "A" { "B" } else { "A" };
+            let forged = format!("{}{other}{}", &token[..n], &token[n + 1..]);
+            assert_eq!(keys.open_link_token(&forged), None, "{n}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the rooms of one server share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use booth_core::ChannelId;
@@ -15,6 +16,8 @@ use crate::meters::Meters;
 use crate::probe::Probe;
 use crate::relay::Hub;
 use crate::secrets::Keyring;
+use crate::usage::Usage;
+use crate::vmix::Tallies;
 
 /// What every room may use; cloned freely.
 #[derive(Debug, Clone)]
@@ -29,6 +32,7 @@ pub struct Rooms {
     pub system: Arc<dyn SystemView>,
     pub probe: Arc<dyn Probe>,
     pub drills: Arc<dyn Drills>,
+    pub tallies: Tallies,
 }
 
 /// Rehearsals of channels on shadow outputs, by workers of their own.
@@ -62,6 +66,14 @@ impl Drills for NoDrills {
 pub trait SystemView: Send + Sync + std::fmt::Debug {
     fn ledger(&self) -> LedgerStatus;
     fn units(&self) -> Vec<UnitStatus>;
+    /// What the process opened at its start, by the key that says where.
+    fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        Vec::new()
+    }
+    /// Of boothd's own process.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
     /// A consistent copy of the ledger in chunks of at most 64 KiB, and its whole length in bytes.
     fn backup(&self) -> std::io::Result<(u64, mpsc::Receiver<std::io::Result<Bytes>>)>;
 }
@@ -82,4 +94,5 @@ pub struct UnitStatus {
     pub pid: u32,
     pub restarts: u32,
     pub last_error: String,
+    pub usage: Usage,
 }

@@ -28,6 +28,8 @@ use crate::relay::Hub;
 use crate::secrets::{self, Keyring};
 use crate::server::{LedgerStatus, Rooms, SystemView, UnitStatus};
 use crate::supervise::{Context, Places, Supervisor};
+use crate::usage::{self, Sampler, Usage};
+use crate::vmix::{self, Tallies};
 use crate::{grpc, http, rtc};
 
 #[derive(Debug, thiserror::Error)]
@@ -162,10 +164,20 @@ impl Server {
         }
         bare_start(&board, &director, &config, &dir).await?;
 
+        let grpc = local(&grpc_listener)?;
+        let http = local(&http_listener)?;
+        let sampler = Sampler::default();
+        inner.spawn(sample(
+            sampler.clone(),
+            supervisor.clone(),
+            stop_director.clone(),
+        ));
         let system = Arc::new(System {
             ledger,
             supervisor: supervisor.clone(),
             findings,
+            sampler,
+            listeners: [("grpc.listen", grpc), ("http.listen", http)],
         });
         let drills = DrillRoom::new(supervisor.changed());
         let publish = PublishDesk::new(board.clone(), director.clone(), clock, Arc::clone(&keys))?;
@@ -180,6 +192,7 @@ impl Server {
             system,
             probe: Arc::new(crate::probe::Children::new(probe_binary)),
             drills: Arc::new(drills.clone()),
+            tallies: Tallies::default(),
         };
         let rtc = rtc::Rtc::new(&rooms)?;
         // Only now, when nothing can fail any more, are workers started.
@@ -208,8 +221,9 @@ impl Server {
         let keep = rooms.config.workers.keep_on_stop;
         inner.spawn(supervisor.run(socket, context, keep, stop.clone()));
 
-        let grpc = local(&grpc_listener)?;
-        let http = local(&http_listener)?;
+        let (board, tallies) = (rooms.board.clone(), rooms.tallies.clone());
+        inner.spawn(vmix::run(board, tallies, stop.clone()));
+
         let mut doors = JoinSet::new();
         let (r, s, f) = (rooms.clone(), stop.clone(), failed.clone());
         doors.spawn(async move {
@@ -391,6 +405,23 @@ struct System {
     ledger: Arc<Ledger>,
     supervisor: Supervisor,
     findings: Vec<String>,
+    sampler: Sampler,
+    listeners: [(&'static str, SocketAddr); 2],
+}
+
+/// Looks at what boothd and its workers use, until `stop`.
+async fn sample(sampler: Sampler, supervisor: Supervisor, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(usage::LOOK_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let mut pids = vec![std::process::id()];
+        pids.extend(supervisor.status().into_iter().map(|unit| unit.pid));
+        sampler.look(&pids, std::time::Instant::now());
+    }
 }
 
 impl std::fmt::Debug for System {
@@ -411,7 +442,19 @@ impl SystemView for System {
     }
 
     fn units(&self) -> Vec<UnitStatus> {
-        self.supervisor.status()
+        let mut units = self.supervisor.status();
+        for unit in &mut units {
+            unit.usage = self.sampler.of(unit.pid);
+        }
+        units
+    }
+
+    fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        self.listeners.to_vec()
+    }
+
+    fn usage(&self) -> Usage {
+        self.sampler.of(std::process::id())
     }
 
     fn backup(&self) -> std::io::Result<(u64, mpsc::Receiver<std::io::Result<Bytes>>)> {

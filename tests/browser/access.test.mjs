@@ -94,6 +94,11 @@ describe('access', { concurrency: 3 }, () => {
         await inState(page, state);
         await checkAccess(page, `${scheme} ${state}`);
       }
+      for (const [tally, band] of [['off', 'standby'], ['preview', 'preview'], ['program', 'on_air']]) {
+        stub.push({ tally });
+        await inState(page, band);
+        await checkAccess(page, `${scheme} ${band}`);
+      }
       assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector('.sign')).animationName), 'none');
       await stub.stop();
       await inState(page, 'lost');

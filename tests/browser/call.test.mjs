@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { inState, launch, linked, person } from './chromium.mjs';
 import { Server, eventually } from './server.mjs';
 import { Stub } from './stub.mjs';
+import { fakeVmix } from './vmix.mjs';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
@@ -104,6 +105,30 @@ scene('a caller goes on air from the page, is seen and heard by SRT, and off aga
   await server.booth('caller', 'reject', caller.name, '--reason', 'That is all for today');
   await inState(page, 'ended');
   assert.match(await page.locator('#done').innerText(), /That is all for today/);
+});
+
+scene('ON AIR follows the programme of a vMix, and the slot alone when that is gone', async (enters) => {
+  const vmix = await fakeVmix('10');
+  try {
+    await server.booth('slot', 'update', '1', '--vmix', vmix.address, '--vmix-input', '2');
+    const page = await enters('Ada');
+    await server.booth('caller', 'approve', (await called('Ada')).name);
+    await server.booth('slot', 'take', '1', '--next', '--wait');
+    await inState(page, 'standby');
+    vmix.cut('12');
+    await inState(page, 'preview');
+    vmix.cut('01');
+    await inState(page, 'on_air');
+    vmix.cut('10');
+    await inState(page, 'standby');
+    await vmix.close();
+    await inState(page, 'on_air');
+    await server.booth('slot', 'release', '1');
+    await inState(page, 'held');
+  } finally {
+    await server.booth('slot', 'update', '1', '--no-vmix').catch(() => {});
+    await vmix.close().catch(() => {});
+  }
 });
 
 test('the server serves every file of the page, under the policy that the stub has too', async () => {

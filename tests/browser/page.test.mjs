@@ -154,6 +154,43 @@ describe('the callers’ page', { concurrency: 3 }, () => {
     assert.equal(await page.evaluate(() => document.querySelector('#preview').srcObject), null, 'the camera is let go');
   });
 
+  meets('with a vMix, ON AIR is what it shows: preview is next, and out of the picture is told as such', {
+    init: () => {
+      globalThis.shakes = [];
+      navigator.vibrate = (pattern) => globalThis.shakes.push(pattern.join()) > 0;
+    },
+  }, async ({ stub, page, url }) => {
+    await joined(stub, page, url, { state: 'on_air', slot: '1', position: 0, video: 'full', tally: 'off' });
+    await inState(page, 'standby');
+    assert.equal(await text(page, '#band-word'), 'Stand by');
+    assert.match(await text(page, '#band-text'), /not in the picture[^]*may be heard/);
+    assert.doesNotMatch(await page.title(), /ON AIR/);
+    stub.push({ tally: 'preview' });
+    await inState(page, 'preview');
+    assert.equal(await text(page, '#band-word'), 'You’re next');
+    assert.match(await text(page, '#assertive'), /about to show you/);
+    assert.doesNotMatch(await page.title(), /ON AIR/);
+    stub.push({ tally: 'program' });
+    await inState(page, 'on_air');
+    assert.equal(await text(page, '#band-word'), 'ON AIR');
+    assert.match(await page.title(), /ON AIR/);
+    // A cut away and back: told, but it neither shakes the phone again nor says that nobody hears.
+    stub.push({ tally: 'off' });
+    await inState(page, 'standby');
+    assert.doesNotMatch(await text(page, '#assertive'), /off air/);
+    stub.push({ tally: 'program' });
+    await inState(page, 'on_air');
+    // vMix lost: on the slot counts as on air, as without one.
+    stub.push({ tally: null });
+    await inState(page, 'on_air');
+    stub.push({ tally: 'off' });
+    await inState(page, 'standby');
+    stub.push({ state: 'held', slot: null, tally: null });
+    await inState(page, 'held');
+    assert.match(await text(page, '#assertive'), /You are off air/);
+    assert.deepEqual(await page.evaluate(() => globalThis.shakes), ['300,120,300,120,600', '600']);
+  });
+
   for (const [reason, words] of [['dropped', /studio has ended/], ['rejected', /cannot take your call[^]*Full tonight/], ['lost', /was lost/], ['left', /have left/]]) {
     meets(`an end by "${reason}" is told, with the way to call again`, {}, async ({ stub, page, url }) => {
       await joined(stub, page, url, { state: 'ended', ended: { reason, note: reason === 'rejected' ? 'Full tonight' : '' } });

@@ -73,8 +73,11 @@ export class Server {
   http = '';
   grpc = '';
   srtPort = 0;
+  #extra;
 
-  constructor() {
+  /** @param {Record<string, string>} [extra] settings beside the usual ones */
+  constructor(extra = {}) {
+    this.#extra = extra;
     // A test run that is cut short must not leave a server behind; its units end by themselves (orphan_timeout_s).
     process.once('exit', () => this.#child?.kill('SIGKILL'));
     for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => process.exit(1));
@@ -114,6 +117,7 @@ export class Server {
       'rtmp.listen': '',
       'workers.orphan_timeout_s': 20,
       'workers.keep_on_stop': false,
+      ...this.#extra,
     };
     this.#args = ['--data', join(this.#dir, 'data'), ...Object.entries(sets).flatMap(([k, v]) => ['--set', `${k}=${v}`])];
   }
@@ -135,6 +139,11 @@ export class Server {
     } catch (error) {
       throw new Error(`booth ${words.join(' ')}: ${error.stderr || error}`);
     }
+  }
+
+  /** The first admin's token. */
+  async token() {
+    return (await readFile(join(this.#dir, 'data', 'admin.token'), 'utf8')).trim();
   }
 
   async invite() {

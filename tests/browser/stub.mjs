@@ -27,6 +27,7 @@ export const WAITING = {
   waiting: 1,
   connected: true,
   slot: null,
+  tally: null,
   muted: false,
   video: 'low',
   messages: [],

@@ -19,6 +19,7 @@
 pub mod film;
 pub mod pty;
 pub mod rtmp;
+pub mod vmix;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -69,6 +70,9 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option
 /// Ports from here up are asked for in turn, so that tests of one process never meet. Below those that the kernel gives
 /// out by itself (32768 and up).
 static NEXT_UDP: AtomicU16 = AtomicU16::new(0);
+/// The same for TCP, where one more thing would go wrong above: who calls a closed port of the kernel's range again and
+/// again is given that very port for its own end one day, and is connected to itself.
+static NEXT_TCP: AtomicU16 = AtomicU16::new(0);
 
 /// The first of `count` UDP ports in a row that are free now.
 pub fn udp_ports(count: u16) -> u16 {
@@ -89,11 +93,15 @@ pub fn udp_ports(count: u16) -> u16 {
 
 /// A TCP port that is free now.
 pub fn tcp_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    let first = 10_000 + (std::process::id() % 300) as u16 * 16;
+    let _ = NEXT_TCP.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);
+    loop {
+        let port = NEXT_TCP.fetch_add(1, Ordering::Relaxed);
+        assert!(port < 32_000, "no free TCP ports");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// How a boothd of the tests is set up; the same for each of its lives.
@@ -104,10 +112,11 @@ pub struct Setup {
     pub first_slot_port: u16,
     pub rtc_first: u16,
     pub extra: Vec<String>,
+    pub env: Vec<(String, String)>,
 }
 
 impl Setup {
-    fn free(settings: &[&str]) -> Self {
+    fn free(settings: &[&str], env: &[(&str, &str)]) -> Self {
         let slots = udp_ports(4);
         let rtc = udp_ports(120);
         Self {
@@ -116,6 +125,10 @@ impl Setup {
             first_slot_port: slots,
             rtc_first: rtc,
             extra: settings.iter().map(|s| (*s).to_owned()).collect(),
+            env: env
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         }
     }
 }
@@ -141,8 +154,13 @@ impl Booth {
 
     /// With these settings beside the usual ones. Ports are chosen when it is this one's turn, not before.
     pub fn with(settings: &[&str]) -> Self {
+        Self::with_env(settings, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn with_env(settings: &[&str], env: &[(&str, &str)]) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let setup = Setup::free(settings);
+        let setup = Setup::free(settings, env);
         let dir = tempfile::Builder::new().prefix("booth").tempdir().unwrap();
         let mut booth = Self {
             setup,
@@ -192,6 +210,7 @@ impl Booth {
             command.arg("--set").arg(set);
         }
         command
+            .envs(s.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);

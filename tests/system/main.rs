@@ -8,10 +8,15 @@
 )]
 
 mod air;
+mod api;
 mod channel;
 mod console;
 mod desk;
 mod faults;
+mod inputs;
+mod radio;
+mod scripting;
+mod vmix;
 
 use std::time::Duration;
 

@@ -51,12 +51,18 @@ pub enum ChannelCommand {
         /// Channel: radio or channels/radio.
         #[arg(value_name = "CHANNEL")]
         channel: String,
+        /// Wait until something is on its output (at most --timeout).
+        #[arg(long)]
+        wait: bool,
     },
     /// Take the channel off air: its publisher is disconnected, its destinations end.
     Stop {
         /// Channel: radio or channels/radio.
         #[arg(value_name = "CHANNEL")]
         channel: String,
+        /// Wait until nothing goes out any more (at most --timeout).
+        #[arg(long)]
+        wait: bool,
     },
     /// Insist on the live input or the backup, or go back to automatic.
     Force {
@@ -66,6 +72,9 @@ pub enum ChannelCommand {
         /// What to show.
         #[arg(value_enum, value_name = "live|backup|auto")]
         to: ForceArg,
+        /// Wait until viewers see it; automatic is not waited for (at most --timeout).
+        #[arg(long)]
+        wait: bool,
     },
     /// Make a new live key and print it; whoever publishes with the old one is disconnected.
     RotateKey {

@@ -55,6 +55,9 @@ pub enum DestinationCommand {
         /// Destination, as the list names it.
         #[arg(value_name = "NAME")]
         destination: String,
+        /// Wait until it is LIVE (at most --timeout).
+        #[arg(long)]
+        wait: bool,
     },
     /// Disconnect, and stay so.
     Disable {
@@ -64,6 +67,9 @@ pub enum DestinationCommand {
         /// Destination, as the list names it.
         #[arg(value_name = "NAME")]
         destination: String,
+        /// Wait until it is disconnected (at most --timeout).
+        #[arg(long)]
+        wait: bool,
     },
     /// Disconnect and forget it, with its key.
     Remove {

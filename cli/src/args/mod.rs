@@ -3,6 +3,7 @@
 mod caller;
 mod channel;
 mod console;
+mod context;
 mod destination;
 mod invite;
 mod operator;
@@ -21,13 +22,16 @@ pub use channel::{
     BackupStartArg, ChannelCommand, ChannelSettingsArgs, ForceArg, ModeArg, PolicyArgs, PublishTool,
 };
 pub use console::{ConsoleArgs, SnapshotFormat};
+pub use context::{ContextCommand, LoginArgs};
 pub use destination::{DestinationCommand, DestinationSettingsArgs, PresetArg};
 pub use invite::{InviteCommand, KindArg};
 pub use operator::{OperatorCommand, RoleArg};
 pub use parse::IdleKind;
 pub use show::{ShowCommand, ShowSettingsArgs};
 pub use slot::{EncoderArg, SlotCommand, SlotSettingsArgs, Tool, TransitionArgs};
-pub use system::{BackupArgs, CompletionsArgs, DemoArgs, RestoreArgs, WatchArgs};
+pub use system::{
+    BackupArgs, CompletionsArgs, DemoArgs, DoctorArgs, ManArgs, RestoreArgs, ShellArg, WatchArgs,
+};
 
 /// Puts remote callers on air.
 #[derive(Debug, Parser)]
@@ -43,18 +47,34 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options for every command")]
 pub struct Global {
-    /// Where boothd listens for gRPC.
+    /// Where boothd listens for gRPC; comes before the context in use.
     #[arg(
         long,
         global = true,
         env = "BOOTH_SERVER",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:7400",
         value_name = "URL"
     )]
     pub server: String,
-    /// File with the bearer token (else BOOTH_TOKEN, else admin.token of a server on this machine).
-    #[arg(long, global = true, env = "BOOTH_TOKEN_FILE", value_name = "FILE")]
+    /// File with the bearer token (else BOOTH_TOKEN, the context's, or admin.token of a server on this machine).
+    #[arg(
+        long,
+        global = true,
+        env = "BOOTH_TOKEN_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub token_file: Option<PathBuf>,
+    /// Talk to this server of `booth context list` instead of the one in use.
+    #[arg(
+        long,
+        global = true,
+        env = "BOOTH_CONTEXT",
+        hide_env_values = true,
+        value_name = "CONTEXT"
+    )]
+    pub context: Option<String>,
     /// How to print the answer.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
@@ -113,14 +133,23 @@ pub enum Command {
     /// Who may sign in.
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// Servers by name, and which one commands go to.
+    #[command(subcommand)]
+    Context(ContextCommand),
+    /// Sign in at a server with a token, and remember both.
+    Login(LoginArgs),
+    /// Look for what is wrong, and say how to mend it.
+    Doctor(DoctorArgs),
     /// Copy the ledger of the running server to a file.
     Backup(BackupArgs),
     /// Put a backup in place, with the server stopped.
     Restore(RestoreArgs),
     /// Join a show with synthetic callers.
     Demo(DemoArgs),
-    /// Completion script for a shell.
+    /// Completion script for a shell; ids come from the server.
     Completions(CompletionsArgs),
+    /// Manual pages.
+    Man(ManArgs),
     /// The version of this command.
     Version,
 }

@@ -1,4 +1,8 @@
+use std::time::Duration;
+
 use clap::{Subcommand, ValueEnum};
+
+use super::parse;
 
 #[derive(Debug, Subcommand)]
 pub enum OperatorCommand {
@@ -26,6 +30,12 @@ pub enum OperatorCommand {
         /// Id: a-z, 0-9, -.
         #[arg(value_name = "NAME")]
         operator: String,
+    },
+    /// A token of minutes or hours for addresses (`?token=`): opens tiles and event streams, changes nothing.
+    Link {
+        /// How long it opens them, up to 24h (default 15m).
+        #[arg(long, value_parser = parse::duration, value_name = "TIME")]
+        ttl: Option<Duration>,
     },
     /// Whose token this is.
     Whoami,

@@ -40,6 +40,12 @@ pub enum ShowCommand {
         #[arg(value_name = "SHOW")]
         show: String,
     },
+    /// Start a show that is in ERROR again.
+    Retry {
+        /// Show: its id, for example main.
+        #[arg(value_name = "SHOW")]
+        show: String,
+    },
     /// Take no more callers; who is there stays.
     Stop {
         /// Show: its id, for example main.

@@ -74,6 +74,9 @@ pub enum SlotCommand {
         drop: bool,
         #[command(flatten)]
         transition: TransitionArgs,
+        /// Wait until they are off the output (at most --timeout).
+        #[arg(long)]
+        wait: bool,
     },
     /// Get a caller's picture and sound ready ahead of a take.
     #[command(override_usage = "booth slot arm [OPTIONS] SLOT (CALLER | --auto)")]
@@ -86,8 +89,11 @@ pub enum SlotCommand {
         #[arg(value_name = "CALLER")]
         caller: Option<String>,
         /// Go back to whoever is next.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "wait")]
         auto: bool,
+        /// Wait until the caller is decoded and ready (at most --timeout).
+        #[arg(long)]
+        wait: bool,
     },
     /// What to enter in vMix, OBS, ffmpeg or GStreamer to receive the slot.
     Url {
@@ -128,6 +134,13 @@ pub struct TransitionArgs {
     /// Crossfade of this many milliseconds.
     #[arg(long, value_parser = parse::milliseconds, value_name = "MS")]
     pub fade: Option<u32>,
+}
+
+impl TransitionArgs {
+    pub const CUT: Self = Self {
+        cut: true,
+        fade: None,
+    };
 }
 
 #[derive(Debug, Clone, Args)]
@@ -173,6 +186,19 @@ pub struct SlotSettingsArgs {
     /// x264 speed preset, ultrafast to medium.
     #[arg(long, value_name = "PRESET")]
     pub preset: Option<String>,
+    /// The vMix that receives the slot tells its tally (TCP API, port 8099 when none is given); changes restart no output.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub vmix: Option<String>,
+    /// The input that shows the slot there: number, key or full name.
+    #[arg(long, value_name = "N|KEY|NAME")]
+    pub vmix_input: Option<String>,
+    /// A title there that gets the caller's name, and its field (the first one when not named): 12/Headline.Text; empty
+    /// for none.
+    #[arg(long, value_name = "INPUT[/FIELD]")]
+    pub vmix_title: Option<String>,
+    /// No vMix any more.
+    #[arg(long, conflicts_with_all = ["vmix", "vmix_input", "vmix_title"])]
+    pub no_vmix: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

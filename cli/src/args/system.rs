@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, ValueEnum};
 
 #[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
@@ -57,5 +58,37 @@ pub struct DemoArgs {
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsArgs {
     #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
+    pub shell: ShellArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShellArg {
+    Bash,
+    Zsh,
+    Fish,
+    Elvish,
+    #[value(name = "powershell")]
+    PowerShell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Write one page per command into this directory; else one page goes to stdout.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// The command whose page is printed, for example `slot take`.
+    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    pub page: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Only these checks; all when none is named.
+    #[arg(value_name = "CHECK", value_parser = checks())]
+    pub checks: Vec<String>,
+}
+
+fn checks() -> PossibleValuesParser {
+    use booth_proto::checks::{CLIENT, SERVER};
+    PossibleValuesParser::new(CLIENT.into_iter().chain(SERVER))
 }

@@ -127,6 +127,15 @@ secrets! {
     RotateChannelKeyResponse: channel, key;
 }
 
+impl Answer for GetLinkTokenResponse {
+    fn view(&self) -> View {
+        View::Line(Cell::new(&self.token))
+    }
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 impl Answer for GetStatusResponse {
     fn view(&self) -> View {
         View::Nothing

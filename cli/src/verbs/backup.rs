@@ -1,7 +1,7 @@
 //! Streams a backup to FILE.part and renames it once it is whole and on disk: FILE is never half a backup.
 
 use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use crate::args::{BackupArgs, Format};
 use crate::client::LARGEST_ANSWER;
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
+use crate::progress::{self, Line};
 use crate::render::text;
 
 pub async fn run(ctx: &Ctx, args: BackupArgs) -> Outcome {
@@ -28,7 +29,7 @@ pub async fn run(ctx: &Ctx, args: BackupArgs) -> Outcome {
     let mut stream = opened.map_err(refused)?.into_inner();
 
     let mut part = Part::create(&args.file)?;
-    let mut progress = Progress::new();
+    let mut line = Line::new(ctx);
     let (mut written, mut total) = (0u64, 0u64);
     // The deadline is for silence, not for the size.
     while let Some(chunk) = timeout_at(client.deadline(), stream.message())
@@ -39,9 +40,15 @@ pub async fn run(ctx: &Ctx, args: BackupArgs) -> Outcome {
         part.write(&chunk.chunk)?;
         written += u64::try_from(chunk.chunk.len()).unwrap_or(0);
         total = total.max(chunk.total_bytes);
-        progress.show(written, total);
+        #[allow(clippy::cast_precision_loss, reason = "a share for people")]
+        let percent = written as f64 / total.max(1) as f64 * 100.0;
+        line.show(&format!(
+            "{} of {}",
+            progress::bar("copying the ledger", percent),
+            text::bytes(total)
+        ));
     }
-    progress.end();
+    line.clear();
     // The total is an estimate for the progress bar; a stream that breaks off ends with an error of its own.
     if written < total.max(1) {
         return Err(Failure::error(format!(
@@ -130,39 +137,4 @@ impl Drop for Part {
 fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
     let path = path.display().to_string();
     move |error| Failure::error(format!("cannot write {path}: {error}"))
-}
-
-/// A line on stderr that counts, for people only.
-struct Progress {
-    terminal: bool,
-    shown_percent: Option<u64>,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self {
-            terminal: std::io::stderr().is_terminal(),
-            shown_percent: None,
-        }
-    }
-
-    fn show(&mut self, written: u64, total: u64) {
-        let percent = written.saturating_mul(100) / total.max(1);
-        if !self.terminal || total == 0 || self.shown_percent == Some(percent) {
-            return;
-        }
-        self.shown_percent = Some(percent);
-        let _ = write!(
-            std::io::stderr(),
-            "\r{percent:3} %  {} of {}  ",
-            text::bytes(written),
-            text::bytes(total)
-        );
-    }
-
-    fn end(&self) {
-        if self.shown_percent.is_some() {
-            let _ = writeln!(std::io::stderr());
-        }
-    }
 }

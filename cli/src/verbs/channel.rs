@@ -1,9 +1,11 @@
 //! Channels: 24x7 outputs, who feeds them and what they show.
 
+use booth_proto::v1::channel::Showing;
 use booth_proto::v1::channel_service_client::ChannelServiceClient;
 use booth_proto::v1::*;
 use serde_json::json;
 
+use super::air_wait::{self, Wanted};
 use super::{channel_address, channel_drill, channel_settings, channel_wait, figures};
 use crate::app::Ctx;
 use crate::args::{ChannelCommand, ChannelSettingsArgs, ForceArg};
@@ -12,6 +14,7 @@ use crate::confirm::confirm;
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names;
+use crate::progress::Line;
 use crate::render::{View, channels, destinations, text};
 
 pub async fn run(ctx: &Ctx, command: ChannelCommand) -> Outcome {
@@ -46,26 +49,36 @@ pub async fn run(ctx: &Ctx, command: ChannelCommand) -> Outcome {
             ctx.out.say(&format!("deleted {name}"));
             Ok(())
         }
-        ChannelCommand::Start { channel } => {
+        ChannelCommand::Start { channel, wait } => {
             let name = names::channel(&channel)?;
-            ctx.out
-                .answer(&start_channel(ctx, name, ctx.request_id()).await?)
+            let mut answer = start_channel(ctx, name.clone(), ctx.request_id()).await?;
+            if wait {
+                let shows = [Showing::Live, Showing::Backup, Showing::Slate];
+                let there = until_showing(ctx, &name, &shows, answer.revision).await?;
+                (answer.channel, answer.revision) = (Some(there.0), there.1);
+            }
+            ctx.out.answer(&answer)
         }
-        ChannelCommand::Stop { channel } => {
+        ChannelCommand::Stop { channel, wait } => {
             let name = names::channel(&channel)?;
             let request = StopChannelRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
                 expected_revision: ctx.expected_revision(),
             };
-            ctx.out.answer(&rpc!(
+            let mut answer = rpc!(
                 ctx,
                 Subject::channel(&name),
                 ChannelServiceClient::stop_channel,
                 request
-            )?)
+            )?;
+            if wait {
+                let there = until_showing(ctx, &name, &[Showing::Off], answer.revision).await?;
+                (answer.channel, answer.revision) = (Some(there.0), there.1);
+            }
+            ctx.out.answer(&answer)
         }
-        ChannelCommand::Force { channel, to } => {
+        ChannelCommand::Force { channel, to, wait } => {
             let name = names::channel(&channel)?;
             let force = match to {
                 ForceArg::Live => channel::Force::Live,
@@ -78,12 +91,23 @@ pub async fn run(ctx: &Ctx, command: ChannelCommand) -> Outcome {
                 request_id: ctx.request_id(),
                 expected_revision: ctx.expected_revision(),
             };
-            ctx.out.answer(&rpc!(
+            let mut answer = rpc!(
                 ctx,
                 Subject::channel(&name),
                 ChannelServiceClient::force_channel,
                 request
-            )?)
+            )?;
+            let shows: &[Showing] = match to {
+                ForceArg::Live => &[Showing::Live],
+                // Without a backup it is the slate that stands in for it.
+                ForceArg::Backup => &[Showing::Backup, Showing::Slate],
+                ForceArg::Auto => &[],
+            };
+            if wait && !shows.is_empty() {
+                let there = until_showing(ctx, &name, shows, answer.revision).await?;
+                (answer.channel, answer.revision) = (Some(there.0), there.1);
+            }
+            ctx.out.answer(&answer)
         }
         ChannelCommand::RotateKey { channel } => {
             let name = names::channel(&channel)?;
@@ -246,6 +270,20 @@ async fn update(ctx: &Ctx, name: String, args: &ChannelSettingsArgs, no_wait: bo
     ctx.out.answer(&updated)
 }
 
+async fn until_showing(
+    ctx: &Ctx,
+    name: &str,
+    shows: &[Showing],
+    revision: u64,
+) -> Outcome<(Channel, u64)> {
+    let wanted = Wanted {
+        name,
+        revision,
+        within: ctx.global.timeout,
+    };
+    air_wait::until_showing(ctx, shows, &wanted).await
+}
+
 async fn start_channel(
     ctx: &Ctx,
     name: String,
@@ -284,12 +322,15 @@ async fn check(ctx: &Ctx, files: Vec<String>, channel: Option<&str>) -> Outcome 
         files: files.collect(),
         channel: channel.clone(),
     };
+    let mut line = Line::new(ctx);
+    line.show(&format!("looking into {} files", request.files.len()));
     let checked = rpc!(
         ctx,
         Subject::channel(&channel),
         ChannelServiceClient::check_backup,
         request
     )?;
+    line.clear();
     ctx.out.answer(&checked)?;
     ctx.out
         .say(&format!("{} in all", text::length(checked.duration_s)));

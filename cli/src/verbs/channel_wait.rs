@@ -1,6 +1,5 @@
 //! `channel create` and `update`: an accepted backup is still to be prepared. This waits for it, with a bar on a terminal.
 
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use booth_proto::v1::watch_response::Message;
@@ -17,12 +16,11 @@ use crate::client::{Backoff, Client, LARGEST_ANSWER};
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names::last_part;
+use crate::progress::{self, Line};
 use crate::render::text::scrub;
 
 /// However long it takes, it gets on: without any progress for this long nobody works on it.
 const STALLED: Duration = Duration::from_secs(120);
-/// Width of the bar.
-const BAR: usize = 30;
 
 /// The channel once its loops are ready, and the revision of that.
 pub async fn until_prepared(
@@ -195,25 +193,25 @@ fn too_late(wanted: &Wanted<'_>) -> Failure {
 
 /// How far it is, on stderr.
 struct Bar {
-    id: String,
-    drawn: bool,
+    what: String,
+    line: Line,
     percent: f64,
     moved: Instant,
 }
 
 impl Bar {
     fn new(ctx: &Ctx, name: &str) -> Self {
-        let drawn = ctx.out.is_table() && std::io::stderr().is_terminal();
-        let bar = Self {
-            id: scrub(last_part(name)),
-            drawn,
+        let id = last_part(name);
+        let mut bar = Self {
+            what: format!("preparing {id}"),
+            line: Line::new(ctx),
             percent: 0.0,
             moved: Instant::now(),
         };
-        if drawn {
+        if bar.line.is_seen() {
             bar.draw();
         } else {
-            ctx.out.say(&format!("preparing the backup of {}", bar.id));
+            ctx.out.say(&format!("preparing the backup of {id}"));
         }
         bar
     }
@@ -225,9 +223,7 @@ impl Bar {
         {
             self.percent = meters.prepared_percent;
             self.moved = Instant::now();
-            if self.drawn {
-                self.draw();
-            }
+            self.draw();
         }
     }
 
@@ -239,34 +235,13 @@ impl Bar {
         Instant::now() >= self.deadline()
     }
 
-    fn draw(&self) {
-        let mut stderr = std::io::stderr();
-        let _ = write!(stderr, "\r{}", line(&self.id, self.percent));
-        let _ = stderr.flush();
+    fn draw(&mut self) {
+        self.line.show(&progress::bar(&self.what, self.percent));
     }
 
-    /// Leaves an empty line: what became of it is said after.
-    fn end(&self) {
-        if self.drawn {
-            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
-        }
+    fn end(&mut self) {
+        self.line.clear();
     }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "0 to 100, and a few cells"
-)]
-fn line(id: &str, percent: f64) -> String {
-    let percent = percent.clamp(0.0, 100.0);
-    let full = (percent / 100.0 * BAR as f64) as usize;
-    format!(
-        "preparing {id}  [{}{}] {percent:3.0} %",
-        "#".repeat(full),
-        ".".repeat(BAR - full)
-    )
 }
 
 #[cfg(test)]
@@ -353,18 +328,5 @@ mod tests {
         assert_eq!(look(part(Vec::new(), false)).unwrap(), None);
         let gone = super::look(part(Vec::new(), false), &WANTED, &mut false);
         assert_eq!(gone.unwrap_err().exit_code(), 5);
-    }
-
-    #[test]
-    fn the_bar_is_as_long_at_every_percent() {
-        assert_eq!(
-            line("radio", 50.0),
-            "preparing radio  [###############...............]  50 %"
-        );
-        let width = line("radio", 0.0).len();
-        for percent in [-1.0, 33.3, 100.0, 250.0, f64::NAN] {
-            let line = line("radio", percent);
-            assert!(line.len() == width || percent.is_nan(), "{line}");
-        }
     }
 }

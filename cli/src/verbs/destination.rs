@@ -4,6 +4,7 @@ use booth_proto::v1::destination_service_client::DestinationServiceClient;
 use booth_proto::v1::*;
 use serde_json::json;
 
+use super::air_wait::{self, Wanted};
 use super::{figures, secret};
 use crate::app::Ctx;
 use crate::args::{DestinationCommand, DestinationSettingsArgs, PresetArg};
@@ -72,6 +73,7 @@ pub async fn run(ctx: &Ctx, command: DestinationCommand) -> Outcome {
         DestinationCommand::Enable {
             channel,
             destination,
+            wait,
         } => {
             let name = names::destination(&channel, &destination)?;
             let request = EnableDestinationRequest {
@@ -79,16 +81,22 @@ pub async fn run(ctx: &Ctx, command: DestinationCommand) -> Outcome {
                 request_id: ctx.request_id(),
                 expected_revision: ctx.expected_revision(),
             };
-            ctx.out.answer(&rpc!(
+            let mut answer = rpc!(
                 ctx,
                 Subject::destination(&name),
                 DestinationServiceClient::enable_destination,
                 request
-            )?)
+            )?;
+            if wait {
+                let there = until(ctx, &name, destination::State::Live, answer.revision).await?;
+                (answer.destination, answer.revision) = (Some(there.0), there.1);
+            }
+            ctx.out.answer(&answer)
         }
         DestinationCommand::Disable {
             channel,
             destination,
+            wait,
         } => {
             let name = names::destination(&channel, &destination)?;
             let request = DisableDestinationRequest {
@@ -96,12 +104,17 @@ pub async fn run(ctx: &Ctx, command: DestinationCommand) -> Outcome {
                 request_id: ctx.request_id(),
                 expected_revision: ctx.expected_revision(),
             };
-            ctx.out.answer(&rpc!(
+            let mut answer = rpc!(
                 ctx,
                 Subject::destination(&name),
                 DestinationServiceClient::disable_destination,
                 request
-            )?)
+            )?;
+            if wait {
+                let there = until(ctx, &name, destination::State::Idle, answer.revision).await?;
+                (answer.destination, answer.revision) = (Some(there.0), there.1);
+            }
+            ctx.out.answer(&answer)
         }
         DestinationCommand::Remove {
             channel,
@@ -145,6 +158,21 @@ pub async fn run(ctx: &Ctx, command: DestinationCommand) -> Outcome {
             ctx.out.view(&View::line(&shown.key))
         }
     }
+}
+
+async fn until(
+    ctx: &Ctx,
+    name: &str,
+    state: destination::State,
+    revision: u64,
+) -> Outcome<(Destination, u64)> {
+    let parent = name.split("/destinations/").next().unwrap_or_default();
+    let wanted = Wanted {
+        name: parent,
+        revision,
+        within: ctx.global.timeout,
+    };
+    air_wait::until_destination(ctx, name, state, &wanted).await
 }
 
 async fn list(ctx: &Ctx, parent: String) -> Outcome {

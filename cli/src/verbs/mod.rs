@@ -1,5 +1,6 @@
 //! What every command does, one file per noun.
 
+mod air_wait;
 pub mod backup;
 pub mod caller;
 pub mod channel;
@@ -9,10 +10,14 @@ mod channel_settings;
 mod channel_wait;
 pub mod completions;
 pub mod console;
+pub mod context;
 pub mod demo;
 pub mod destination;
+pub mod doctor;
 mod figures;
 pub mod invite;
+pub mod login;
+pub mod man;
 pub mod operator;
 pub mod restore;
 mod secret;

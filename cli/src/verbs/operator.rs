@@ -82,6 +82,14 @@ pub async fn run(ctx: &Ctx, command: OperatorCommand) -> Outcome {
             ctx.out.say(&format!("revoked {name}"));
             Ok(())
         }
+        OperatorCommand::Link { ttl } => ctx.out.answer(&rpc!(
+            ctx,
+            Subject::default(),
+            OperatorServiceClient::get_link_token,
+            GetLinkTokenRequest {
+                ttl: ttl.map(Into::into)
+            }
+        )?),
         OperatorCommand::Whoami => ctx.out.answer(&rpc!(
             ctx,
             Subject::default(),

@@ -10,6 +10,7 @@ use crate::confirm::confirm;
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names;
+use crate::render::text;
 
 pub async fn run(ctx: &Ctx, command: ShowCommand) -> Outcome {
     match command {
@@ -73,16 +74,9 @@ pub async fn run(ctx: &Ctx, command: ShowCommand) -> Outcome {
             )?)
         }
         ShowCommand::Start { show } => {
-            let name = names::show(&show)?;
-            let subject = Subject::show(&name);
-            let request = StartShowRequest {
-                name,
-                request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
-            };
-            ctx.out
-                .answer(&rpc!(ctx, subject, ShowServiceClient::start_show, request)?)
+            start(ctx, names::show(&show)?, ctx.expected_revision()).await
         }
+        ShowCommand::Retry { show } => retry(ctx, names::show(&show)?).await,
         ShowCommand::Stop { show } => {
             let name = names::show(&show)?;
             let subject = Subject::show(&name);
@@ -112,6 +106,42 @@ pub async fn run(ctx: &Ctx, command: ShowCommand) -> Outcome {
             Ok(())
         }
     }
+}
+
+async fn start(ctx: &Ctx, name: String, expected_revision: u64) -> Outcome {
+    let subject = Subject::show(&name);
+    let request = StartShowRequest {
+        name,
+        request_id: ctx.request_id(),
+        expected_revision,
+    };
+    ctx.out
+        .answer(&rpc!(ctx, subject, ShowServiceClient::start_show, request)?)
+}
+
+/// A start for a show that failed, and for no other: of the very show that was seen in ERROR.
+async fn retry(ctx: &Ctx, name: String) -> Outcome {
+    let found = rpc!(
+        ctx,
+        Subject::show(&name),
+        ShowServiceClient::get_show,
+        GetShowRequest { name: name.clone() }
+    )?;
+    let show = found.show.unwrap_or_default();
+    if show.state != show::State::Error as i32 {
+        let state = show::State::try_from(show.state).ok();
+        let state = text::enum_text(state.map(|state| state.as_str_name()), "STATE_");
+        return Err(
+            Failure::refused(format!("it is {state}, and has not failed"))
+                .reason("SHOW_WRONG_STATE")
+                .next(format!("booth show get {}", names::last_part(&name))),
+        );
+    }
+    let expected = match ctx.expected_revision() {
+        0 => show.revision,
+        given => given,
+    };
+    start(ctx, name, expected).await
 }
 
 fn changed(args: &ShowSettingsArgs) -> ShowSettings {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use booth_proto::v1::slot_service_client::SlotServiceClient;
 use booth_proto::v1::*;
 
+use super::air_wait::{self, Wanted};
 use super::server_path::seen_by_server;
 use super::{secret, slot_address, take_wait, tile};
 use crate::app::Ctx;
@@ -106,6 +107,7 @@ pub async fn run(ctx: &Ctx, command: SlotCommand) -> Outcome {
             requeue,
             drop,
             transition,
+            wait,
         } => {
             use release_slot_request::Disposition;
             let name = names::slot(&slot)?;
@@ -122,17 +124,20 @@ pub async fn run(ctx: &Ctx, command: SlotCommand) -> Outcome {
                 request_id: ctx.request_id(),
                 expected_revision: ctx.expected_revision(),
             };
-            ctx.out.answer(&rpc!(
-                ctx,
-                subject,
-                SlotServiceClient::release_slot,
-                request
-            )?)
+            let mut answer = rpc!(ctx, subject, SlotServiceClient::release_slot, request)?;
+            if let Some(slot) = answer.slot.take_if(|_| wait) {
+                let name = slot.name.clone();
+                let wanted = wanted(ctx, &name, answer.revision, &transition);
+                let released = air_wait::until_released(ctx, slot, &wanted).await?;
+                (answer.slot, answer.revision) = (Some(released.0), released.1);
+            }
+            ctx.out.answer(&answer)
         }
         SlotCommand::Arm {
             slot,
             caller,
             auto: _,
+            wait,
         } => {
             let name = names::slot(&slot)?;
             let caller = match caller {
@@ -147,8 +152,14 @@ pub async fn run(ctx: &Ctx, command: SlotCommand) -> Outcome {
                 request_id: ctx.request_id(),
                 expected_revision: ctx.expected_revision(),
             };
-            ctx.out
-                .answer(&rpc!(ctx, subject, SlotServiceClient::arm_slot, request)?)
+            let caller = request.caller.clone();
+            let mut answer = rpc!(ctx, subject, SlotServiceClient::arm_slot, request)?;
+            if let Some(slot) = answer.slot.take_if(|_| wait) {
+                let wanted = wanted(ctx, &slot.name, answer.revision, &TransitionArgs::CUT);
+                let armed = air_wait::until_armed(ctx, &caller, &wanted).await?;
+                (answer.slot, answer.revision) = (Some(armed.0), armed.1);
+            }
+            ctx.out.answer(&answer)
         }
         SlotCommand::Url { slot, tool, host } => {
             let name = names::slot(&slot)?;
@@ -203,12 +214,24 @@ async fn take(
     };
     let accepted = rpc!(ctx, subject, SlotServiceClient::take_slot, request)?;
     if wait {
-        // The fade itself takes time that is nobody's delay.
-        let fade_time = Duration::from_millis(u64::from(transition.fade.unwrap_or(0)));
-        let shown = take_wait::until_shown(ctx, &accepted, ctx.global.timeout + fade_time).await?;
+        let within = within(ctx, transition);
+        let shown = take_wait::until_shown(ctx, &accepted, within).await?;
         return ctx.out.answer(&shown);
     }
     ctx.out.answer(&accepted)
+}
+
+fn wanted<'a>(ctx: &Ctx, name: &'a str, revision: u64, transition: &TransitionArgs) -> Wanted<'a> {
+    Wanted {
+        name,
+        revision,
+        within: within(ctx, transition),
+    }
+}
+
+/// The fade itself takes time that is nobody's delay.
+fn within(ctx: &Ctx, transition: &TransitionArgs) -> Duration {
+    ctx.global.timeout + Duration::from_millis(u64::from(transition.fade.unwrap_or(0)))
 }
 
 fn fade(args: &TransitionArgs) -> Option<Transition> {
@@ -261,5 +284,26 @@ fn changed(ctx: &Ctx, args: &SlotSettingsArgs) -> Outcome<SlotSettings> {
             EncoderArg::Openh264 => VideoEncoder::Openh264 as i32,
         }),
         preset: args.preset.clone(),
+        vmix: vmix(args),
     })
+}
+
+/// `None` when nothing of it was named.
+fn vmix(args: &SlotSettingsArgs) -> Option<VmixSettings> {
+    if args.no_vmix {
+        return Some(VmixSettings {
+            address: Some(String::new()),
+            ..VmixSettings::default()
+        });
+    }
+    // Names of inputs may hold a slash, those of fields do not: the last one parts them.
+    let title = args.vmix_title.as_deref();
+    let title = title.map(|title| title.rsplit_once('/').unwrap_or((title, "")));
+    let vmix = VmixSettings {
+        address: args.vmix.clone(),
+        input: args.vmix_input.clone(),
+        title_input: title.map(|(input, _)| input.to_owned()),
+        title_field: title.map(|(_, field)| field.to_owned()),
+    };
+    Some(vmix).filter(|vmix| *vmix != VmixSettings::default())
 }

@@ -47,11 +47,20 @@ pub async fn run(ctx: &Ctx) -> Outcome {
         Subject::default(),
         ChannelServiceClient::list_channels,
         ListChannelsRequest {}
-    )?
-    .channels;
+    );
+    let channels = match channels {
+        Ok(list) => list.channels,
+        // A server from before there were channels has none.
+        Err(failure) if failure.code == "UNIMPLEMENTED" => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
     ctx.out
         .view(&View::Fields(server(&ctx.global.server, &status)))?;
     ctx.out.line("")?;
+    if !status.units.is_empty() {
+        ctx.out.view(&View::Table(units(&status.units)))?;
+        ctx.out.line("")?;
+    }
     ctx.out.view(&View::Table(on_air(&slots, &callers)))?;
     if channels.is_empty() {
         return Ok(());
@@ -62,10 +71,7 @@ pub async fn run(ctx: &Ctx) -> Outcome {
 
 fn server(address: &str, status: &GetStatusResponse) -> Vec<(&'static str, Cell)> {
     let mut page = vec![
-        (
-            "Server",
-            Cell::new(format!("{address}, version {}", status.version)),
-        ),
+        ("Server", version(address, &status.version)),
         (
             "Running since",
             Cell::new(text::time(status.start_time.as_ref())),
@@ -92,8 +98,29 @@ fn server(address: &str, status: &GetStatusResponse) -> Vec<(&'static str, Cell)
             status.join_base_url.trim_end_matches('/')
         )),
     ));
-    page.extend(status.units.iter().map(|unit| ("Unit", self::unit(unit))));
+    if status.memory_bytes > 0 {
+        page.push((
+            "boothd",
+            Cell::new(format!(
+                "{:.0} % CPU, {}",
+                status.cpu_percent,
+                text::bytes(status.memory_bytes)
+            )),
+        ));
+    }
     page
+}
+
+/// Another version than this one still works, as far as both know the same.
+fn version(address: &str, theirs: &str) -> Cell {
+    let ours = env!("CARGO_PKG_VERSION");
+    if theirs == ours || theirs.is_empty() {
+        return Cell::new(format!("{address}, version {theirs}"));
+    }
+    Cell::toned(
+        format!("{address}, version {theirs}; this command line is {ours}"),
+        Tone::Warning,
+    )
 }
 
 fn ledger(ledger: Option<&Ledger>) -> Cell {
@@ -110,33 +137,46 @@ fn ledger(ledger: Option<&Ledger>) -> Cell {
     }
 }
 
-fn unit(unit: &Unit) -> Cell {
-    let mut words = format!(
-        "{} {}",
-        unit.name,
-        if unit.attached {
-            "running"
+/// Workers, and what they use.
+fn units(units: &[Unit]) -> Table {
+    let row = |unit: &Unit| {
+        let state = if unit.attached {
+            Cell::new("running")
         } else {
-            "NOT RUNNING"
-        }
-    );
-    if unit.pid != 0 {
-        words.push_str(&format!(", pid {}", unit.pid));
+            Cell::toned("NOT RUNNING", Tone::OnAir)
+        };
+        let number = |n: u32| if n == 0 { String::new() } else { n.to_string() };
+        let known = unit.memory_bytes > 0;
+        vec![
+            Cell::new(&unit.name),
+            state,
+            Cell::new(number(unit.pid)),
+            Cell::new(if known {
+                format!("{:.0} %", unit.cpu_percent)
+            } else {
+                String::new()
+            }),
+            Cell::new(if known {
+                text::bytes(unit.memory_bytes)
+            } else {
+                String::new()
+            }),
+            Cell::toned(number(unit.restarts), Tone::Warning),
+            Cell::toned(&unit.last_error, Tone::Warning),
+        ]
+    };
+    Table {
+        headings: vec![
+            "UNIT",
+            "STATE",
+            "PID",
+            "CPU",
+            "MEMORY",
+            "RESTARTS",
+            "LAST ERROR",
+        ],
+        rows: units.iter().map(row).collect(),
     }
-    if unit.restarts > 0 {
-        words.push_str(&format!(", {} restarts", unit.restarts));
-    }
-    if !unit.last_error.is_empty() {
-        words.push_str(&format!(", last error: {}", unit.last_error));
-    }
-    Cell::toned(
-        words,
-        if unit.attached {
-            Tone::Plain
-        } else {
-            Tone::Warning
-        },
-    )
 }
 
 /// Slots with the names of those on them.
@@ -162,8 +202,16 @@ fn on_air(slots: &[Slot], callers: &[Caller]) -> Table {
             Cell::new(rows::output_of(slot.settings.as_ref())),
         ]
     };
-    Table {
+    let mut table = Table {
         headings: vec!["SLOT", "SHOWING", "CALLER", "NAME", "OUTPUT"],
         rows: slots.iter().map(row).collect(),
+    };
+    // Only where there is a vMix to tell it.
+    if slots.iter().any(|slot| slot.vmix.is_some()) {
+        table.headings.insert(2, "TALLY");
+        for (row, slot) in table.rows.iter_mut().zip(slots) {
+            row.insert(2, rows::tally_of(slot));
+        }
     }
+    table
 }

@@ -2,8 +2,8 @@
 
 use booth_proto::v1::watch_response::Message;
 use booth_proto::v1::{
-    CallerMeters, Change, ChannelMeters, SlotMeters, Snapshot, WatchMetersResponse, WatchResponse,
-    caller,
+    CallerMeters, Change, ChannelMeters, Slot, SlotMeters, Snapshot, WatchMetersResponse,
+    WatchResponse, caller,
 };
 
 use crate::names::last_part;
@@ -32,7 +32,10 @@ pub fn names(message: &WatchResponse) -> Vec<String> {
             .chain(snapshot.channels.iter().map(|channel| &channel.name))
             .collect(),
         Some(Message::Change(change)) => {
-            change.events.iter().map(|event| &event.resource).collect()
+            let slots = observed(change).into_iter().map(|slot| &slot.name);
+            (change.events.iter().map(|event| &event.resource))
+                .chain(slots)
+                .collect()
         }
         Some(Message::Heartbeat(_)) | None => Vec::new(),
     };
@@ -97,6 +100,35 @@ fn change_lines(out: &Out, change: &Change) -> Vec<String> {
         .as_ref()
         .map(|time| text::clock(time.seconds))
         .unwrap_or_default();
+    let tallies = observed(change).into_iter().map(|slot| {
+        let tally = rows::tally_of(slot);
+        let error = slot
+            .vmix
+            .as_ref()
+            .map(|vmix| vmix.last_error.as_str())
+            .unwrap_or_default();
+        let error = if error.is_empty() {
+            String::new()
+        } else {
+            format!(": {error}")
+        };
+        format!(
+            "{}  {:<10}  slot {} tally {}{}",
+            out.paint(&time, Tone::Quiet),
+            "vmix",
+            text::scrub(last_part(&slot.name)),
+            out.paint(
+                if tally.text.is_empty() {
+                    "none"
+                } else {
+                    &tally.text
+                },
+                tally.tone
+            ),
+            text::scrub(&error)
+        )
+    });
+    let tallies: Vec<String> = tallies.collect();
     change
         .events
         .iter()
@@ -113,7 +145,21 @@ fn change_lines(out: &Out, change: &Change) -> Vec<String> {
                 out.paint(&text::scrub(&words), tone(&event.r#type))
             )
         })
+        .chain(tallies)
         .collect()
+}
+
+/// Slots of a change that is observed only: it has no events.
+fn observed(change: &Change) -> Vec<&Slot> {
+    use booth_proto::v1::resource::Resource;
+    let slots = change
+        .resources
+        .iter()
+        .filter_map(|resource| match &resource.resource {
+            Some(Resource::Slot(slot)) => Some(slot),
+            _ => None,
+        });
+    slots.filter(|_| change.events.is_empty()).collect()
 }
 
 /// What goes on air stands out, and what somebody should look at.
@@ -286,6 +332,36 @@ mod tests {
                 "destination radio/a  2400 kb/s, 3 dropped, tried again in 4 s",
             ]
         );
+    }
+
+    #[test]
+    fn a_change_without_events_tells_the_tally_of_its_slots() {
+        use booth_proto::v1::{Resource, VmixStatus, resource, slot, vmix_status};
+        let slot = Slot {
+            name: "slots/1".into(),
+            tally: slot::Tally::Program.into(),
+            vmix: Some(VmixStatus {
+                state: vmix_status::State::Connected.into(),
+                last_error: String::new(),
+            }),
+            ..Slot::default()
+        };
+        let message = WatchResponse {
+            revision: 41,
+            message: Some(Message::Change(Change {
+                resources: vec![Resource {
+                    resource: Some(resource::Resource::Slot(slot)),
+                }],
+                ..Change::default()
+            })),
+        };
+        let lines = lines(&plain(), &message);
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].ends_with("vmix        slot 1 tally PROGRAM"),
+            "{lines:?}"
+        );
+        assert_eq!(names(&message), ["slots/1"]);
     }
 
     #[test]

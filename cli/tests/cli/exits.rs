@@ -216,3 +216,43 @@ async fn a_closed_pipe_ends_in_silence() {
         assert_eq!(done.stderr, "", "{args:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_an_older_server_does_not_have_says_which_versions_meet() {
+    let fake = Fake::start().await;
+    let unknown = Reply::Refused(Code::Unimplemented, "UNKNOWN_METHOD", json!({}));
+    fake.always("arm_slot", unknown);
+    fake.always("get_status", Reply::Json(json!({ "version": "0.0.9" })));
+    let versions = format!(
+        "; the server is 0.0.9, this command line is {}",
+        env!("CARGO_PKG_VERSION")
+    );
+    fake.booth(&["slot", "arm", "1", "--auto"])
+        .await
+        .exits(1)
+        .says(&versions)
+        .says("(UNKNOWN_METHOD)");
+    // The rest goes on working.
+    fake.booth(&["slot", "list"]).await.exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_show_that_failed_is_tried_again_and_only_as_it_was_seen() {
+    let fake = Fake::start().await;
+    let show = |state: &str| {
+        Reply::Json(json!({ "show": { "name": "shows/late", "state": state, "revision": "7" } }))
+    };
+    fake.once("get_show", show("STATE_LIVE"));
+    fake.booth(&["show", "retry", "late"])
+        .await
+        .exits(5)
+        .says("it is LIVE, and has not failed (SHOW_WRONG_STATE)");
+    assert!(fake.calls_of("start_show").is_empty());
+    fake.once("get_show", show("STATE_ERROR"));
+    fake.booth(&["show", "retry", "late"]).await.exits(0);
+    let sent = fake.calls_of("start_show").pop().unwrap().request;
+    assert_eq!(
+        (&sent["name"], &sent["expectedRevision"]),
+        (&json!("shows/late"), &json!("7"))
+    );
+}

@@ -343,12 +343,14 @@ services! {
         create_operator_token: CreateOperatorTokenRequest => CreateOperatorTokenResponse,
         revoke_operator: RevokeOperatorRequest => RevokeOperatorResponse,
         who_am_i: WhoAmIRequest => WhoAmIResponse,
+        get_link_token: GetLinkTokenRequest => GetLinkTokenResponse,
         ;
     }
     system_service_server::SystemService {
         get_status: GetStatusRequest => GetStatusResponse,
         ;
         stream backup BackupStream: BackupRequest => BackupResponse,
+        stream run_checks RunChecksStream: RunChecksRequest => RunChecksResponse,
     }
     watch_service_server::WatchService {
         ;

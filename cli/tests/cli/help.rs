@@ -16,10 +16,14 @@ async fn the_help_has_every_command_and_every_exit_code() {
         "destination",
         "show",
         "operator",
+        "context",
+        "login",
+        "doctor",
         "backup",
         "restore",
         "demo",
         "completions",
+        "man",
         "version",
     ] {
         assert!(
@@ -37,6 +41,7 @@ async fn the_help_has_every_command_and_every_exit_code() {
         "  6  server not reachable",
         "  7  timed out",
         "BOOTH_SERVER",
+        "BOOTH_CONTEXT",
         "BOOTH_TOKEN_FILE",
         "http://127.0.0.1:7400",
     ] {
@@ -64,7 +69,9 @@ async fn every_noun_has_its_verbs() {
         ),
         (
             "show",
-            &["list", "create", "get", "update", "start", "stop", "delete"],
+            &[
+                "list", "create", "get", "update", "start", "retry", "stop", "delete",
+            ],
         ),
         (
             "channel",
@@ -92,6 +99,7 @@ async fn every_noun_has_its_verbs() {
             ],
         ),
         ("operator", &["list", "add", "token", "revoke", "whoami"]),
+        ("context", &["list", "use", "add", "remove"]),
     ] {
         let help = finish(booth(&[noun, "--help"])).await.exits(0).stdout;
         for verb in verbs {
@@ -114,17 +122,6 @@ async fn the_secret_of_the_environment_is_not_in_the_help() {
             .stdout
             .contains("my-secret-token")
     );
-}
-
-#[tokio::test]
-async fn completions_exist_for_the_common_shells() {
-    for shell in ["bash", "zsh", "fish"] {
-        let script = finish(booth(&["completions", shell])).await.exits(0).stdout;
-        assert!(
-            script.contains("approve") && script.contains("booth"),
-            "{shell}"
-        );
-    }
 }
 
 #[tokio::test]

@@ -167,7 +167,8 @@ async fn status_shows_the_server_and_who_is_on_which_slot() {
     let status = json!({
         "version": "0.1.0", "revision": "41", "callersReady": 1, "callersWaiting": 1, "sessions": 2, "joinBaseUrl": "http://studio.example:8080",
         "ledger": { "writable": false, "problem": "disk full" },
-        "units": [{ "name": "slot-1", "attached": true, "pid": 12, "restarts": 2 }],
+        "units": [{ "name": "slot-1", "attached": true, "pid": 12, "restarts": 2, "cpuPercent": 41.6, "memoryBytes": "91000000" }],
+        "cpuPercent": 3.2, "memoryBytes": "42000000",
     });
     fake.always("get_status", Reply::Json(status));
     let slots = json!({ "slots": [{
@@ -180,7 +181,8 @@ async fn status_shows_the_server_and_who_is_on_which_slot() {
         "COMMANDS ARE REFUSED: disk full",
         "1 waiting, 1 ready, 0 held, 0 on air; 2 connected",
         "http://studio.example:8080/join/main",
-        "slot-1 running, pid 12, 2 restarts",
+        "slot-1  running  12   42 %  91.0 MB  2",
+        "3 % CPU, 42.0 MB",
         "1     ON AIR   c7k2m9  Anna  srt :9001",
     ] {
         assert!(
@@ -191,6 +193,43 @@ async fn status_shows_the_server_and_who_is_on_which_slot() {
     }
     let answer = fake.booth(&["status", "-o", "json"]).await.exits(0).json();
     assert_eq!(answer["units"][0]["pid"], 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tally_and_how_it_stands_with_vmix_are_shown() {
+    let fake = Fake::start().await;
+    fake.with_callers();
+    let settings = json!({ "port": 9001, "vmix": { "address": "studio:8099", "input": "2", "titleInput": "7" } });
+    let slot = json!({
+        "name": "slots/1", "show": "shows/main", "online": true, "settings": settings, "showing": "SHOWING_IDLE",
+        "tally": "TALLY_PROGRAM", "vmix": { "state": "STATE_CONNECTED", "lastError": "it refuses\u{1b}[31m" },
+    });
+    let lost = json!({
+        "name": "slots/2", "show": "shows/main", "online": true, "settings": settings, "showing": "SHOWING_IDLE",
+        "vmix": { "state": "STATE_CONNECTING" },
+    });
+    fake.always("get_slot", Reply::Json(json!({ "slot": slot })));
+    fake.always("list_slots", Reply::Json(json!({ "slots": [slot, lost] })));
+    let seen = fake.booth(&["slot", "get", "1"]).await.exits(0).stdout;
+    for part in [
+        "PROGRAM",
+        "studio:8099",
+        "7, its first field",
+        "connected, but it refuses",
+    ] {
+        assert!(seen.contains(part), "{part:?} is not in\n{seen}");
+    }
+    assert!(!seen.contains('\u{1b}'), "{seen:?}");
+    let seen = fake.booth(&["slot", "list"]).await.exits(0).stdout;
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let lines: Vec<_> = seen.lines().map(words).collect();
+    assert_eq!(lines[0][..3], ["SLOT", "SHOWING", "TALLY"]);
+    assert_eq!(lines[1][..3], ["1", "idle", "PROGRAM"]);
+    assert_eq!(lines[2][..3], ["2", "idle", "unknown"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

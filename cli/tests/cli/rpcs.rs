@@ -126,6 +126,26 @@ fn commands() -> Vec<Typed> {
             }}),
         ),
         (
+            vec![
+                "slot", "update", "1", "--vmix", "studio", "--vmix-input", "Caller 1", "--vmix-title",
+                "Lower/Third/Headline.Text",
+            ],
+            "update_slot",
+            json!({ "name": "slots/1", "settings": { "vmix": {
+                "address": "studio", "input": "Caller 1", "titleInput": "Lower/Third", "titleField": "Headline.Text",
+            } } }),
+        ),
+        (
+            vec!["slot", "update", "1", "--vmix-title", "7"],
+            "update_slot",
+            json!({ "name": "slots/1", "settings": { "vmix": { "titleInput": "7", "titleField": "" } } }),
+        ),
+        (
+            vec!["slot", "update", "1", "--no-vmix"],
+            "update_slot",
+            json!({ "name": "slots/1", "settings": { "vmix": { "address": "" } } }),
+        ),
+        (
             vec!["slot", "delete", "3", "--yes"],
             "delete_slot",
             json!({ "name": "slots/3" }),
@@ -242,6 +262,11 @@ fn commands() -> Vec<Typed> {
             "revoke_operator",
             json!({ "name": "operators/anna" }),
         ),
+        (
+            vec!["operator", "link", "--ttl", "1h"],
+            "get_link_token",
+            json!({ "ttl": "3600s" }),
+        ),
         (vec!["operator", "whoami"], "who_am_i", json!({})),
         (vec!["status", "-o", "json"], "get_status", json!({})),
     ]
@@ -304,6 +329,11 @@ async fn every_rpc_is_reached_with_what_was_typed_and_the_token() {
         &json!({ "name": "channels/radio" }),
     );
     reached.insert(call.method);
+    fake.stream(vec![Step::End(tonic::Code::Ok)]);
+    fake.booth(&["doctor", "disk"]).await.exits(0);
+    let call = fake.calls().pop().unwrap();
+    assert_sent(&["doctor"], &call.request, &json!({ "names": ["disk"] }));
+    reached.insert(call.method);
     fake.stream(vec![Step::End(tonic::Code::Internal)]);
     let dir = tempfile::tempdir().unwrap();
     let mut command = fake.command(&["backup", "b"]);
@@ -316,6 +346,32 @@ async fn every_rpc_is_reached_with_what_was_typed_and_the_token() {
         .filter(|method| !reached.contains(**method))
         .collect();
     assert!(missing.is_empty(), "no command reaches {missing:?}");
+}
+
+/// The fake is made of what this crate knows; the descriptors are the API itself.
+#[test]
+fn the_fake_has_every_rpc_of_the_public_api_and_no_other() {
+    use prost::Message;
+    let set = prost_types::FileDescriptorSet::decode(booth_proto::DESCRIPTORS).unwrap();
+    let public = set.file.iter().filter(|file| file.package() == "booth.v1");
+    let methods = public
+        .flat_map(|file| &file.service)
+        .flat_map(|s| &s.method);
+    let rpcs: BTreeSet<String> = methods.map(|method| snake(method.name())).collect();
+    let known: BTreeSet<String> = METHODS.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(rpcs, known);
+}
+
+/// `WhoAmI` → `who_am_i`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
 }
 
 #[tokio::test(flavor = "multi_thread")]

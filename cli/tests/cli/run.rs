@@ -65,6 +65,8 @@ pub fn command(program: &Path, args: &[&str]) -> Command {
         .kill_on_drop(true);
     for name in [
         "SERVER",
+        "CONTEXT",
+        "COMPLETE",
         "TOKEN",
         "TOKEN_FILE",
         "DATA",
@@ -74,6 +76,7 @@ pub fn command(program: &Path, args: &[&str]) -> Command {
         command.env_remove(format!("BOOTH_{name}"));
     }
     command.env("PATH", "/usr/bin:/bin");
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     command
 }
 

@@ -1,6 +1,6 @@
 use booth_core::{
     Denied, IdleSource, Sealed, Showing, Slot, SlotId, SlotOutput, SlotSettings, State, Text,
-    VideoEncoder, WorkerState,
+    VideoEncoder, VmixSettings, VmixTitle, WorkerState, vmix_address,
 };
 
 use super::{invalid, names, time};
@@ -38,6 +38,9 @@ pub fn slot(slot: &Slot, state: &State) -> v1::Slot {
         online: slot.worker == WorkerState::Up,
         create_time: Some(time(slot.created_at)),
         revision: slot.revision,
+        // Observed outside the state: put in by who knows.
+        tally: v1::slot::Tally::Unspecified.into(),
+        vmix: None,
     }
 }
 
@@ -63,6 +66,7 @@ fn settings(settings: &SlotSettings) -> v1::SlotSettings {
         audio_bitrate_kbps: Some(settings.audio_bitrate_kbps),
         encoder: Some(encoder(video.encoder).into()),
         preset: Some(video.preset.clone()),
+        vmix: settings.vmix.as_ref().map(vmix),
     }
 }
 
@@ -91,6 +95,9 @@ pub fn patched(
     }
     if let Some(wire) = &patch.idle {
         new.idle = parse_idle(wire)?;
+    }
+    if let Some(wire) = &patch.vmix {
+        new.vmix = patched_vmix(base.vmix.as_ref(), wire)?;
     }
     if let Some(wire) = patch.encoder {
         new.video.encoder = parse_encoder(wire)?;
@@ -185,6 +192,73 @@ fn parse_idle(wire: &v1::IdleSource) -> Result<IdleSource, Denied> {
     }
 }
 
+fn vmix(vmix: &VmixSettings) -> v1::VmixSettings {
+    let title = vmix.title.as_ref();
+    v1::VmixSettings {
+        address: Some(vmix.address.clone()),
+        input: Some(vmix.input.clone()),
+        title_input: Some(title.map(|t| t.input.clone()).unwrap_or_default()),
+        title_field: Some(title.and_then(|t| t.field.clone()).unwrap_or_default()),
+    }
+}
+
+/// An empty address takes the vMix off; without one already there, an address is needed.
+fn patched_vmix(
+    base: Option<&VmixSettings>,
+    patch: &v1::VmixSettings,
+) -> Result<Option<VmixSettings>, Denied> {
+    let address = match patch.address.as_deref() {
+        Some("") => return Ok(None),
+        Some(address) => {
+            vmix_address(address).map_err(|why| invalid("settings.vmix.address", why))?
+        }
+        None => match base {
+            Some(base) => base.address.clone(),
+            None => {
+                return Err(invalid(
+                    "settings.vmix.address",
+                    "no vMix is set for this slot: give its address",
+                ));
+            }
+        },
+    };
+    let kept = |new: &Option<String>, old: Option<String>| {
+        new.as_ref()
+            .map(|new| new.trim().to_owned())
+            .or(old)
+            .unwrap_or_default()
+    };
+    let old = base.and_then(|base| base.title.clone());
+    let (old_input, old_field) = old.map_or((None, None), |old| (Some(old.input), old.field));
+    let title = kept(&patch.title_input, old_input);
+    // The field of one title says nothing of another.
+    let old_field = old_field.filter(|_| patch.title_input.is_none());
+    let field = kept(&patch.title_field, old_field);
+    if title.is_empty() && !field.is_empty() {
+        return Err(invalid(
+            "settings.vmix.title_input",
+            "a field needs its title input",
+        ));
+    }
+    let input = kept(&patch.input, base.map(|base| base.input.clone()));
+    if input.is_empty() {
+        return Err(invalid(
+            "settings.vmix.input",
+            "give the input that shows the slot: its number, key or name",
+        ));
+    }
+    Ok(Some(VmixSettings {
+        address,
+        input,
+        title: Some(title)
+            .filter(|title| !title.is_empty())
+            .map(|input| VmixTitle {
+                input,
+                field: Some(field).filter(|field| !field.is_empty()),
+            }),
+    }))
+}
+
 pub(in crate::convert) fn encoder(encoder: VideoEncoder) -> v1::VideoEncoder {
     match encoder {
         VideoEncoder::X264 => v1::VideoEncoder::X264,
@@ -250,6 +324,83 @@ mod tests {
         let wire = settings(&base);
         assert_eq!(wire.passphrase, None);
         assert_eq!(patched(&base, &wire, sealed).unwrap(), base);
+    }
+
+    #[test]
+    fn a_vmix_is_set_changed_in_parts_and_taken_off() {
+        let of =
+            |address: Option<&str>, input: Option<&str>, title: Option<(&str, Option<&str>)>| {
+                let patch = v1::VmixSettings {
+                    address: address.map(Into::into),
+                    input: input.map(Into::into),
+                    title_input: title.map(|(input, _)| input.into()),
+                    title_field: title.and_then(|(_, field)| field).map(Into::into),
+                };
+                v1::SlotSettings {
+                    vmix: Some(patch),
+                    ..Default::default()
+                }
+            };
+        let none = SlotSettings::listening(9001);
+        let set = of(
+            Some("Studio"),
+            Some("7"),
+            Some(("3", Some("Headline.Text"))),
+        );
+        let set = patched(&none, &set, sealed).unwrap();
+        let vmix = set.vmix.clone().unwrap();
+        let title = |input: &str, field: Option<&str>| VmixTitle {
+            input: input.into(),
+            field: field.map(Into::into),
+        };
+        assert_eq!(
+            (vmix.address.as_str(), vmix.input.as_str()),
+            ("studio:8099", "7")
+        );
+        assert_eq!(vmix.title, Some(title("3", Some("Headline.Text"))));
+        assert_eq!(patched(&set, &settings(&set), sealed).unwrap(), set);
+
+        let moved = patched(&set, &of(None, Some("8"), None), sealed)
+            .unwrap()
+            .vmix
+            .unwrap();
+        assert_eq!((moved.input.as_str(), &moved.title), ("8", &vmix.title));
+        let other = patched(&set, &of(None, None, Some(("4", None))), sealed)
+            .unwrap()
+            .vmix
+            .unwrap();
+        assert_eq!(
+            other.title,
+            Some(title("4", None)),
+            "another title, its first field"
+        );
+        let bare = patched(&set, &of(None, None, Some(("", None))), sealed)
+            .unwrap()
+            .vmix
+            .unwrap();
+        assert_eq!(bare.title, None);
+        assert_eq!(
+            patched(&set, &of(Some(""), None, None), sealed).unwrap(),
+            none
+        );
+
+        for (field, base, patch) in [
+            ("settings.vmix.address", &none, of(None, Some("1"), None)),
+            (
+                "settings.vmix.address",
+                &none,
+                of(Some("a b"), Some("1"), None),
+            ),
+            ("settings.vmix.input", &none, of(Some("studio"), None, None)),
+            (
+                "settings.vmix.title_input",
+                &set,
+                of(None, None, Some(("", Some("x")))),
+            ),
+        ] {
+            let denied = patched(base, &patch, sealed).unwrap_err().to_string();
+            assert!(denied.starts_with(field), "{denied}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod slot;
 mod state;
 mod text;
 mod time;
+mod vmix;
 
 pub use caller::*;
 pub use channel::*;
@@ -38,3 +39,4 @@ pub use slot::*;
 pub use state::*;
 pub use text::*;
 pub use time::*;
+pub use vmix::*;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallerId, Sealed, ShowId, SlotId, Text, Timestamp};
+use crate::{CallerId, Sealed, ShowId, SlotId, Text, Timestamp, VmixSettings};
 
 /// How the picture and the sound change over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -88,6 +88,9 @@ pub struct SlotSettings {
     pub audio_only: bool,
     pub video: VideoSettings,
     pub audio_bitrate_kbps: u32,
+    /// Who receives the slot, if it is a vMix that tells and is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vmix: Option<VmixSettings>,
 }
 
 impl SlotSettings {
@@ -103,6 +106,7 @@ impl SlotSettings {
             audio_only: false,
             video: VideoSettings::default(),
             audio_bitrate_kbps: 128,
+            vmix: None,
         }
     }
 }

@@ -7,7 +7,7 @@
 //! backup to a channel's format) and `drill-<id>` (a rehearsal).
 //! Called by `boothd worker` ([`run_worker`]), by boothd's demo ([`demo`]) and by who serves HLS ([`hls`]).
 
-mod backoff;
+pub mod backoff;
 mod channel;
 pub mod demo;
 mod drill;
@@ -28,6 +28,7 @@ mod picture;
 mod prepare;
 mod settings;
 mod srt;
+mod survey;
 mod switcher;
 mod sync;
 mod tile;
@@ -39,4 +40,5 @@ pub use error::MediaError;
 pub use lock::{UnitLock, holder};
 pub use prepare::{CheckError, CheckFormat, Checked, CheckedFile, prepare_check};
 pub use settings::{IdleSettings, OutputSettings, SettingsError, settings_digest};
+pub use survey::{Lacking, Survey, survey};
 pub use worker::{WorkerArgs, exit, leave, run_worker};

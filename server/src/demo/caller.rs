@@ -18,8 +18,8 @@ use super::publisher::Publisher;
 use super::web::{Web, WebError};
 use crate::rtc::engine::EngineError;
 
-const BACKOFF_FIRST: Duration = Duration::from_millis(250);
-const BACKOFF_MOST: Duration = Duration::from_secs(5);
+pub(super) const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+pub(super) const BACKOFF_MOST: Duration = Duration::from_secs(5);
 /// The stream beats every 5 s.
 const STREAM_DEAD: Duration = Duration::from_secs(15);
 /// Longer than a server takes to see the first packets.
@@ -43,7 +43,7 @@ struct Told {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum CallError {
+pub(super) enum CallError {
     #[error(transparent)]
     Web(#[from] WebError),
     #[error(transparent)]
@@ -54,7 +54,7 @@ enum CallError {
 
 impl CallError {
     /// Whether asking again cannot help.
-    fn is_final(&self) -> bool {
+    pub fn is_final(&self) -> bool {
         let Self::Web(WebError::Refused { status, .. }) = self else {
             return matches!(self, Self::Answer);
         };
@@ -63,7 +63,7 @@ impl CallError {
             && *status != StatusCode::REQUEST_TIMEOUT
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Web(WebError::Refused {
                 retry_after: Some(seconds),
@@ -160,31 +160,17 @@ impl Caller {
         offer: String,
         rejoin: &mut Option<String>,
     ) -> Result<String, CallError> {
-        let bearer = format!("Bearer {}", rejoin.as_deref().unwrap_or(&self.invite));
-        let headers = [
-            ("authorization", bearer.as_str()),
-            ("content-type", "application/sdp"),
-        ];
         let path = format!(
             "/whip/shows/{}?name={}&topic=demo",
             self.show,
             self.name.replace(' ', "%20")
         );
-        let reply = self
-            .web
-            .request(Method::POST, &path, &headers, offer)
-            .await?
-            .ok()?;
-        if let Some(token) = reply.header("booth-rejoin") {
-            *rejoin = Some(token.to_owned());
+        let bearer = rejoin.as_deref().unwrap_or(&self.invite);
+        let opened = open(&self.web, publisher, &path, bearer, offer).await?;
+        if opened.rejoin.is_some() {
+            *rejoin = opened.rejoin;
         }
-        let location = reply
-            .header("location")
-            .ok_or(CallError::Answer)?
-            .to_owned();
-        let answer = String::from_utf8(reply.body.to_vec()).map_err(|_| CallError::Answer)?;
-        publisher.accept(answer).await?;
-        Ok(location)
+        Ok(opened.location)
     }
 
     /// Until the call is over (`true`) or has to be connected again (`false`).
@@ -251,6 +237,42 @@ impl Caller {
         });
         rx
     }
+}
+
+/// A session that a WHIP door opened.
+pub(super) struct Opened {
+    pub location: String,
+    /// Callers only.
+    rejoin: Option<String>,
+}
+
+/// Offers at `path`, and takes the answer.
+pub(super) async fn open(
+    web: &Web,
+    publisher: &Publisher,
+    path: &str,
+    bearer: &str,
+    offer: String,
+) -> Result<Opened, CallError> {
+    let bearer = format!("Bearer {bearer}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/sdp"),
+    ];
+    let reply = web
+        .request(Method::POST, path, &headers, offer)
+        .await?
+        .ok()?;
+    let opened = Opened {
+        location: reply
+            .header("location")
+            .ok_or(CallError::Answer)?
+            .to_owned(),
+        rejoin: reply.header("booth-rejoin").map(str::to_owned),
+    };
+    let answer = String::from_utf8(reply.body.to_vec()).map_err(|_| CallError::Answer)?;
+    publisher.accept(answer).await?;
+    Ok(opened)
 }
 
 /// Reads views until the stream ends or goes silent.

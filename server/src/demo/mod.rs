@@ -1,4 +1,5 @@
-//! `boothd demo`: synthetic callers that are real WebRTC publishers over the same WHIP door as everybody.
+//! `boothd demo`: synthetic callers, or a channel's live input, that are real WebRTC publishers over the same WHIP door as
+//! everybody.
 //!
 //! Picture and sound come from [`booth_media::demo`], encoded once for each caller and sent in a loop by one pacing
 //! task. It uses nothing of the server but what every client may.
@@ -9,6 +10,7 @@
 )]
 
 mod caller;
+mod feed;
 mod media;
 mod pacer;
 pub mod publisher;
@@ -25,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::caller::Caller;
+use self::feed::Feed;
 use self::media::Media;
 use self::pacer::{Lane, Pacer};
 use self::web::Web;
@@ -48,6 +51,9 @@ pub struct Args {
     /// Show to join
     #[arg(long, default_value = "main")]
     pub show: String,
+    /// Be this channel's live input by WHIP, instead of callers; its key is in the environment variable BOOTH_STREAM_KEY
+    #[arg(long, value_name = "ID", conflicts_with_all = ["callers", "audio_only", "codec"])]
+    pub channel: Option<String>,
     /// How many callers
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub callers: u32,
@@ -93,6 +99,8 @@ pub enum DemoError {
         "no invite: set BOOTH_INVITE or name a file with --invite-file (see `booth invite create`)"
     )]
     NoInvite,
+    #[error("no stream key: set BOOTH_STREAM_KEY (see `booth channel url ID --reveal`)")]
+    NoKey,
     #[error("{path}: {source}", path = path.display())]
     Invite {
         path: PathBuf,
@@ -134,8 +142,15 @@ struct Ended {
     refused: u32,
 }
 
-async fn publish(args: Args) -> Result<Ended, DemoError> {
-    let invite: Arc<str> = invite(&args)?.into();
+async fn publish(mut args: Args) -> Result<Ended, DemoError> {
+    if args.channel.is_some() {
+        (args.callers, args.codec) = (1, VideoCodec::H264);
+    }
+    let secret: Arc<str> = match args.channel {
+        Some(_) => std::env::var("BOOTH_STREAM_KEY").map_err(|_| DemoError::NoKey)?,
+        None => invite(&args)?,
+    }
+    .into();
     let web = Web::new(&args.url, args.ca.as_deref())?;
     let stop = CancellationToken::new();
     let bind: Arc<[IpAddr]> = if args.bind.is_empty() {
@@ -149,14 +164,27 @@ async fn publish(args: Args) -> Result<Ended, DemoError> {
         let name = format!("caller {}", media.number);
         let lane = Arc::new(Lane::new(media));
         pacer.add(Arc::clone(&lane));
+        let (web, bind, stop) = (web.clone(), Arc::clone(&bind), stop.clone());
+        if let Some(channel) = &args.channel {
+            let feed = Feed {
+                channel: channel.clone(),
+                key: secret.to_string(),
+                web,
+                bind,
+                lane,
+                stop,
+            };
+            callers.spawn(feed.publish());
+            continue;
+        }
         let caller = Caller {
             name,
             show: args.show.clone(),
-            invite: Arc::clone(&invite),
-            web: web.clone(),
-            bind: Arc::clone(&bind),
+            invite: Arc::clone(&secret),
+            web,
+            bind,
             lane,
-            stop: stop.clone(),
+            stop,
         };
         let wait = SPREAD * u32::try_from(callers.len()).unwrap_or(0);
         callers.spawn(async move {

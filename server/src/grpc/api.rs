@@ -15,9 +15,11 @@ use tracing::error;
 use super::auth::Identity;
 use super::meters::Ticker;
 use super::status::{self, Reason};
+use super::tally;
 use crate::director::Accepted;
 use crate::secrets::{Secret, SecretError, new_token, token_hash};
 use crate::server::Rooms;
+use crate::vmix::TallyMap;
 
 /// Streams open at a time, all clients together: each keeps a place in the board's queue and may ask for snapshots.
 const WATCHERS: usize = 256;
@@ -178,7 +180,7 @@ pub trait Answered {
     fn show(&self) -> Option<v1::Show>;
     fn caller(&self) -> Option<v1::Caller>;
     fn invite(&self) -> Option<v1::Invite>;
-    fn slot(&self) -> Option<v1::Slot>;
+    fn slot(&self, tallies: &TallyMap) -> Option<v1::Slot>;
     fn channel(&self) -> Option<v1::Channel>;
     fn destination(&self) -> Option<v1::Destination>;
     fn operator(&self) -> Option<v1::Operator>;
@@ -213,14 +215,14 @@ impl Answered for Accepted {
             .get(id)
             .map(|found| convert::caller::invite(found))
     }
-    fn slot(&self) -> Option<v1::Slot> {
+    fn slot(&self, tallies: &TallyMap) -> Option<v1::Slot> {
         let Target::Slot(id) = &self.answer.target else {
             return None;
         };
         self.state
             .slots
             .get(id)
-            .map(|found| convert::slot::slot(found, &self.state))
+            .map(|found| tally::slot(found, &self.state, tallies))
     }
     fn channel(&self) -> Option<v1::Channel> {
         let Target::Channel(id) = &self.answer.target else {

@@ -5,7 +5,8 @@ use http::HeaderMap;
 use tonic::Status;
 
 use super::status::{Reason, denied};
-use crate::secrets::token_hash;
+use crate::secrets::{LINK_PREFIX, token_hash};
+use crate::server::Rooms;
 
 /// What a method asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,12 +87,16 @@ pub const TABLE: &[(&str, Least)] = &[
         OPERATOR,
     ),
     ("/booth.v1.OperatorService/WhoAmI", VIEWER),
+    // What it gives opens less than the token it is asked with.
+    ("/booth.v1.OperatorService/GetLinkToken", VIEWER),
     ("/booth.v1.OperatorService/ListOperators", VIEWER),
     ("/booth.v1.OperatorService/CreateOperator", ADMIN),
     ("/booth.v1.OperatorService/CreateOperatorToken", ADMIN),
     ("/booth.v1.OperatorService/RevokeOperator", ADMIN),
     ("/booth.v1.SystemService/GetStatus", VIEWER),
     ("/booth.v1.SystemService/Backup", ADMIN),
+    // Writes to the disk and starts a process.
+    ("/booth.v1.SystemService/RunChecks", OPERATOR),
     ("/booth.v1.WatchService/Watch", VIEWER),
     ("/booth.v1.WatchService/WatchMeters", VIEWER),
     ("/grpc.health.v1.Health/Check", OPEN),
@@ -106,7 +111,15 @@ pub const TABLE: &[(&str, Least)] = &[
     ),
 ];
 
-/// Tokens have 43 characters; what is much longer is not hashed.
+/// What a link token opens: pictures and event streams. They read, and are what addresses are for.
+const BY_LINK: [&str; 4] = [
+    "/booth.v1.SlotService/GetSlotTile",
+    "/booth.v1.CallerService/GetCallerTile",
+    "/booth.v1.WatchService/Watch",
+    "/booth.v1.WatchService/WatchMeters",
+];
+
+/// Tokens have 43 characters, those for links 118; what is much longer is not hashed.
 const TOKEN_MAX: usize = 512;
 
 /// Whose token came with a request.
@@ -117,7 +130,7 @@ pub struct Identity {
 }
 
 /// Lets a request through to `path`, as somebody or (where the table says so) as nobody.
-pub fn admit(state: &State, path: &str, headers: &HeaderMap) -> Result<Option<Identity>, Status> {
+pub fn admit(rooms: &Rooms, path: &str, headers: &HeaderMap) -> Result<Option<Identity>, Status> {
     let Some((_, least)) = TABLE.iter().find(|(known, _)| *known == path) else {
         return Err(Reason::UnknownMethod.status("this server does not have that method"));
     };
@@ -128,8 +141,13 @@ pub fn admit(state: &State, path: &str, headers: &HeaderMap) -> Result<Option<Id
     let token = bearer(headers).ok_or_else(|| {
         Reason::TokenMissing.status("a token is needed: send `authorization: Bearer TOKEN`")
     })?;
+    let token = if token.starts_with(LINK_PREFIX) {
+        linked(rooms, path, token)?
+    } else {
+        token_hash(token)
+    };
+    let state = rooms.board.state();
     // Looked up by its hash, so that how long it takes says nothing of any token.
-    let token = token_hash(token);
     let operator = state
         .operator_by_token(&token)
         .ok_or_else(|| Reason::TokenUnknown.status("this token is not valid here"))?;
@@ -141,6 +159,22 @@ pub fn admit(state: &State, path: &str, headers: &HeaderMap) -> Result<Option<Id
         id: operator.id.clone(),
         token,
     }))
+}
+
+/// The token that a link token stands for, where it may.
+fn linked(rooms: &Rooms, path: &str, token: &str) -> Result<TokenHash, Status> {
+    let (of, expires) = rooms
+        .keys
+        .open_link_token(token)
+        .ok_or_else(|| Reason::TokenUnknown.status("this link token is not valid here"))?;
+    if rooms.clock.now() >= expires {
+        return Err(Reason::LinkExpired.status("this link token has expired: ask for a new one"));
+    }
+    if !BY_LINK.contains(&path) {
+        return Err(Reason::LinkTooNarrow
+            .status("a link token opens tiles and event streams only: use the operator's token"));
+    }
+    Ok(of)
 }
 
 /// What one method asks for only when its request says so, checked by its handler.

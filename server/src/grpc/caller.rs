@@ -4,7 +4,7 @@ use booth_proto::v1::{self, caller_service_server::CallerService};
 use tonic::{Request, Response, Status};
 
 use super::api::{Answered, Api, asked, invalid, opened, refused};
-use super::slot::tile;
+use super::slot::{caller_picture, tile};
 
 /// A verb on one caller, with nothing but the conditions every mutation has.
 macro_rules! verb {
@@ -197,13 +197,11 @@ impl CallerService for Api {
         request: Request<v1::GetCallerTileRequest>,
     ) -> Result<Response<v1::GetCallerTileResponse>, Status> {
         let caller = self.caller_named("name", &request.get_ref().name)?;
-        if !self.state().callers.contains_key(&caller) {
+        let state = self.state();
+        if !state.callers.contains_key(&caller) {
             return Err(refused(Denied::CallerNotFound { caller }));
         }
-        let found = self
-            .rooms
-            .meters
-            .update(|readings| readings.caller_tiles.get(&caller).cloned());
+        let found = caller_picture(&self.rooms, &state, &caller);
         let tile = Some(tile(found, "caller", caller.as_str())?);
         Ok(Response::new(v1::GetCallerTileResponse { tile }))
     }

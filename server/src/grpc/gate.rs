@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
+use http_body_util::{BodyExt as _, Limited};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -15,13 +16,17 @@ use tracing::debug;
 
 use super::auth;
 use super::status::Reason;
-use crate::board::Board;
 use crate::probe::CHECK_WITHIN;
+use crate::server::Rooms;
 
 /// A unary answer, or the beginning of a stream, takes no longer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Where media files are looked into before the answer.
 const FILES_WITHIN: Duration = CHECK_WITHIN.saturating_add(ANSWER_WITHIN);
+
+/// The rest of a refused request: what clients write in one go, and no gift to strangers.
+const REST_BYTES: usize = 64 * 1024;
+const REST_WITHIN: Duration = Duration::from_secs(1);
 
 fn answer_within(path: &str) -> Duration {
     match path {
@@ -34,14 +39,14 @@ fn answer_within(path: &str) -> Duration {
 
 #[derive(Debug, Clone)]
 pub struct GateLayer {
-    pub board: Board,
+    pub rooms: Rooms,
 }
 
 impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
     fn layer(&self, inner: S) -> Gate<S> {
         Gate {
-            board: self.board.clone(),
+            rooms: self.rooms.clone(),
             inner,
         }
     }
@@ -49,7 +54,7 @@ impl<S> Layer<S> for GateLayer {
 
 #[derive(Debug, Clone)]
 pub struct Gate<S> {
-    board: Board,
+    rooms: Rooms,
     inner: S,
 }
 
@@ -70,14 +75,17 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match auth::admit(&self.board.state(), request.uri().path(), request.headers()) {
+        match auth::admit(&self.rooms, request.uri().path(), request.headers()) {
             Ok(Some(identity)) => {
                 request.extensions_mut().insert(identity);
             }
             Ok(None) => {}
             Err(status) => {
                 debug!(path = request.uri().path(), code = ?status.code(), "not admitted");
-                return Box::pin(std::future::ready(Ok(status.into_http())));
+                return Box::pin(async move {
+                    read_out(request.into_body()).await;
+                    Ok(status.into_http())
+                });
             }
         }
         // The one that was polled ready answers; its clone waits for the next request.
@@ -93,6 +101,13 @@ where
             }
         })
     }
+}
+
+/// Reads what is still coming of a refused request. An answer that overtakes its HTTP/1 request ends the connection, and
+/// the client, still writing, is told of a broken pipe instead of the refusal.
+async fn read_out(body: Body) {
+    let rest = Limited::new(body, REST_BYTES).collect();
+    let _ = tokio::time::timeout(REST_WITHIN, rest).await;
 }
 
 /// Gives the transport's own errors a reason, and the code that says whose fault they are.

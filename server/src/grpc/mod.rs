@@ -1,8 +1,8 @@
-//! The API's door: gRPC, gRPC-web and CORS on one listener.
+//! The API's door: gRPC, gRPC-web and JSON on one listener.
 //!
 //! ```text
-//!  connection ─▶ CORS ─▶ gRPC-web ─▶ gate (token, role, time limit) ─▶ service ─▶ Command ─▶ director
-//!                                                                       └──────── board (reads, watchers)
+//!  connection ─▶ CORS ─▶ gateway ─▶ gRPC-web ─▶ gate (token, role, time limit) ─▶ service ─▶ Command ─▶ director
+//!                        (JSON, tiles)                                             └──────── board (reads, watchers)
 //! ```
 //!
 //! Wire types end here: requests become commands by `booth_proto::convert`, refusals become statuses in `status`.
@@ -14,6 +14,7 @@ mod channel;
 mod destination;
 mod drill;
 mod gate;
+mod gateway;
 mod invite;
 mod listen;
 mod merge;
@@ -24,6 +25,7 @@ mod slot;
 pub mod status;
 mod streams;
 mod system;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -105,9 +107,10 @@ where
         .http2_keepalive_interval(Some(PING_EVERY))
         .http2_keepalive_timeout(Some(PONG_WITHIN))
         .layer(cors(&rooms.config.grpc))
+        .layer(gateway::GatewayLayer::new(rooms.clone()))
         .layer(GrpcWebLayer::new())
         .layer(gate::GateLayer {
-            board: rooms.board.clone(),
+            rooms: rooms.clone(),
         })
         .add_routes(router(rooms, shutdown.clone()))
         .add_service(health)
@@ -181,18 +184,35 @@ fn cors(config: &GrpcConfig) -> CorsLayer {
             value.ok()
         }))
     };
-    let ours = ["x-grpc-web", "x-user-agent", "grpc-timeout"].map(HeaderName::from_static);
+    let ours = [
+        "x-grpc-web",
+        "x-user-agent",
+        "grpc-timeout",
+        "connect-protocol-version",
+        "connect-timeout-ms",
+        "last-event-id",
+    ]
+    .map(HeaderName::from_static);
     let status =
         ["grpc-status", "grpc-message", "grpc-status-details-bin"].map(HeaderName::from_static);
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::POST])
+        .allow_methods([Method::GET, Method::POST])
         .allow_headers(
-            [header::AUTHORIZATION, header::CONTENT_TYPE]
+            [
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::IF_NONE_MATCH,
+            ]
+            .into_iter()
+            .chain(ours)
+            .collect::<Vec<_>>(),
+        )
+        .expose_headers(
+            [header::ETAG, header::RETRY_AFTER, header::WWW_AUTHENTICATE]
                 .into_iter()
-                .chain(ours)
+                .chain(status)
                 .collect::<Vec<_>>(),
         )
-        .expose_headers(status)
         .max_age(Duration::from_secs(3_600))
 }

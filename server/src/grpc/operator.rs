@@ -1,10 +1,16 @@
+use std::time::Duration;
+
 use booth_core::{Command, Denied, OperatorId, Text};
 use booth_proto::convert::{self, names};
 use booth_proto::v1::{self, operator_service_server::OperatorService};
 use tonic::{Request, Response, Status};
 
-use super::api::{Answered, Api, asked, opened, refused};
+use super::api::{Answered, Api, asked, invalid, opened, refused};
 use crate::secrets::token_hash;
+
+const LINK_TTL_DEFAULT: Duration = Duration::from_secs(15 * 60);
+const LINK_TTL_MIN: Duration = Duration::from_secs(1);
+const LINK_TTL_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 #[tonic::async_trait]
 impl OperatorService for Api {
@@ -97,5 +103,24 @@ impl OperatorService for Api {
         })?;
         let operator = Some(convert::operator::operator(operator));
         Ok(Response::new(v1::WhoAmIResponse { operator }))
+    }
+
+    async fn get_link_token(
+        &self,
+        request: Request<v1::GetLinkTokenRequest>,
+    ) -> Result<Response<v1::GetLinkTokenResponse>, Status> {
+        let (by, r) = opened(request)?;
+        let ttl = convert::duration("ttl", r.ttl.as_ref()).map_err(refused)?;
+        let ttl = ttl.unwrap_or(LINK_TTL_DEFAULT);
+        if !(LINK_TTL_MIN..=LINK_TTL_MAX).contains(&ttl) {
+            return Err(invalid("ttl", "1 second to 24 hours"));
+        }
+        let expires = self.rooms.clock.now().plus(ttl);
+        let token = self.rooms.keys.link_token(&by.token, expires);
+        Ok(Response::new(v1::GetLinkTokenResponse {
+            // Exposed to the operator who asked for it.
+            token: token.expose().clone(),
+            expire_time: Some(convert::time(expires)),
+        }))
     }
 }

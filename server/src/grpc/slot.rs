@@ -1,13 +1,19 @@
-use booth_core::{Command, Denied, Disposition, Pick, SlotId, SlotOutput};
+use std::sync::Arc;
+
+use booth_core::{
+    CallerId, Command, Denied, Disposition, Pick, Showing, Slot, SlotId, SlotOutput, State,
+};
 use booth_proto::convert::{self, names};
 use booth_proto::v1::{self, slot_service_server::SlotService};
 use tonic::{Request, Response, Status};
 
 use super::api::{Answered, Api, asked, broken, invalid, opened, refused};
 use super::status::Reason;
+use super::tally;
 use crate::address::reachable_host;
 use crate::meters::Tile;
 use crate::secrets::slot_passphrase_context;
+use crate::server::Rooms;
 
 fn slot_named(name: &str) -> Result<SlotId, Status> {
     names::parse_slot("name", name).map_err(refused)
@@ -15,6 +21,22 @@ fn slot_named(name: &str) -> Result<SlotId, Status> {
 
 fn missing(slot: &SlotId) -> Status {
     refused(Denied::SlotNotFound { slot: slot.clone() })
+}
+
+/// The newest picture of a caller. A worker makes one of who is armed; who is on air is what the output shows.
+pub fn caller_picture(rooms: &Rooms, state: &State, id: &CallerId) -> Option<Tile> {
+    let on_air =
+        |slot: &&Arc<Slot>| matches!(&slot.showing, Showing::Caller { caller } if caller == id);
+    let slot = state.slots.values().find(on_air);
+    rooms.meters.update(|readings| {
+        let armed = readings.caller_tiles.get(id);
+        let output = slot.and_then(|slot| readings.slot_tiles.get(&slot.id));
+        armed
+            .into_iter()
+            .chain(output)
+            .max_by_key(|tile| tile.at)
+            .cloned()
+    })
 }
 
 /// The answer with a tile, or the word that there is none.
@@ -36,11 +58,11 @@ impl SlotService for Api {
         &self,
         _request: Request<v1::ListSlotsRequest>,
     ) -> Result<Response<v1::ListSlotsResponse>, Status> {
-        let state = self.state();
+        let (state, tallies) = (self.state(), self.rooms.tallies.now());
         let slots = state
             .slots
             .values()
-            .map(|slot| convert::slot::slot(slot, &state))
+            .map(|slot| tally::slot(slot, &state, &tallies))
             .collect();
         Ok(Response::new(v1::ListSlotsResponse {
             slots,
@@ -55,7 +77,7 @@ impl SlotService for Api {
         let id = slot_named(&request.get_ref().name)?;
         let state = self.state();
         let found = state.slots.get(&id).ok_or_else(|| missing(&id))?;
-        let slot = Some(convert::slot::slot(found, &state));
+        let slot = Some(tally::slot(found, &state, &self.rooms.tallies.now()));
         Ok(Response::new(v1::GetSlotResponse {
             slot,
             revision: state.revision,
@@ -72,7 +94,7 @@ impl SlotService for Api {
         let asked = asked(by, &r.request_id, 0);
         let done = Self::create_slot(self, asked, id, show, r.settings.unwrap_or_default()).await?;
         Ok(Response::new(v1::CreateSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }
@@ -89,7 +111,7 @@ impl SlotService for Api {
         let asked = asked(by, &r.request_id, r.expected_revision);
         let done = Self::update_slot(self, asked, id, patch).await?;
         Ok(Response::new(v1::UpdateSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }
@@ -136,7 +158,7 @@ impl SlotService for Api {
         };
         let done = self.command(&asked, take).await?;
         Ok(Response::new(v1::TakeSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }
@@ -172,7 +194,7 @@ impl SlotService for Api {
             )
             .await?;
         Ok(Response::new(v1::ReleaseSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }
@@ -190,7 +212,7 @@ impl SlotService for Api {
         let asked = asked(by, &r.request_id, r.expected_revision);
         let done = self.command(&asked, Command::Arm { slot, caller }).await?;
         Ok(Response::new(v1::ArmSlotResponse {
-            slot: done.slot(),
+            slot: done.slot(&self.rooms.tallies.now()),
             revision: done.revision(),
         }))
     }

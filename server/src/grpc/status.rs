@@ -19,6 +19,9 @@ pub enum Reason {
     TokenMissing,
     TokenUnknown,
     TokenRevoked,
+    LinkExpired,
+    LinkTooNarrow,
+    RateLimited,
     LedgerReadOnly,
     ServerBusy,
     ServerStopping,
@@ -37,10 +40,13 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, for the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::TokenMissing,
         Self::TokenUnknown,
         Self::TokenRevoked,
+        Self::LinkExpired,
+        Self::LinkTooNarrow,
+        Self::RateLimited,
         Self::LedgerReadOnly,
         Self::ServerBusy,
         Self::ServerStopping,
@@ -75,6 +81,21 @@ impl Reason {
                 Code::Unauthenticated,
                 "the token was taken back while the stream was open",
             ),
+            Self::LinkExpired => (
+                "LINK_EXPIRED",
+                Code::Unauthenticated,
+                "the link token is over: ask for a new one (`GetLinkToken`)",
+            ),
+            Self::LinkTooNarrow => (
+                "LINK_TOO_NARROW",
+                Code::PermissionDenied,
+                "a link token opens tiles and event streams only: use the operator's token",
+            ),
+            Self::RateLimited => (
+                "RATE_LIMITED",
+                Code::ResourceExhausted,
+                "too many attempts: wait for `Retry-After` seconds",
+            ),
             Self::LedgerReadOnly => (
                 "LEDGER_READ_ONLY",
                 Code::Unavailable,
@@ -103,7 +124,7 @@ impl Reason {
             Self::MalformedMessage => (
                 "MALFORMED_MESSAGE",
                 Code::InvalidArgument,
-                "the request is not the protobuf message of this method",
+                "the request is not the message of this method; in JSON, the text names the field",
             ),
             Self::MessageTooLarge => (
                 "MESSAGE_TOO_LARGE",

@@ -29,6 +29,7 @@ use super::auth::{Identity, still_admitted};
 use super::status::Reason;
 use crate::board::{Board, Change, Resume};
 use crate::clock::Clock;
+use crate::vmix::TallyMap;
 
 const HEARTBEAT_DEFAULT_S: u32 = 5;
 const HEARTBEAT_MAX_S: u32 = 60;
@@ -46,6 +47,11 @@ pub struct Watcher {
     heartbeat: Duration,
     changes: broadcast::Receiver<Change>,
     states: watch::Receiver<Arc<State>>,
+    tallies: watch::Receiver<TallyMap>,
+    /// What the reader knows of vMixes.
+    told: TallyMap,
+    /// Whether a reader who resumes still has to be told what vMixes say.
+    tell_all: bool,
     /// The state at the last change told, and the different one before it, which still has what that change deleted.
     current: Arc<State>,
     before: Arc<State>,
@@ -89,6 +95,9 @@ impl Watcher {
             heartbeat: Duration::from_secs(u64::from(heartbeat)),
             changes,
             states,
+            tallies: api.rooms.tallies.follow(),
+            told: TallyMap::default(),
+            tell_all: false,
             current: Arc::clone(&state),
             before: state,
             at: 0,
@@ -128,6 +137,11 @@ impl Watcher {
                 }
                 continue;
             }
+            if std::mem::take(&mut self.tell_all)
+                && let Some(told) = self.tallied(&TallyMap::default())
+            {
+                return Ok(told);
+            }
             let volatile = self.volatile_due;
             let volatile = async {
                 match volatile {
@@ -139,6 +153,13 @@ impl Watcher {
                 biased;
                 () = self.stop.cancelled() => return Err(stopping()),
                 state = self.states.changed() => state.map_err(|_| stopping())?,
+                tallies = self.tallies.changed() => {
+                    tallies.map_err(|_| stopping())?;
+                    let before = self.told.clone();
+                    if let Some(told) = self.tallied(&before) {
+                        return Ok(told);
+                    }
+                }
                 change = self.changes.recv() => match change {
                     Ok(change) => {
                         if let Some(told) = self.follow(&change) {
@@ -187,6 +208,8 @@ impl Watcher {
     fn resume(&mut self, missed: Vec<(Arc<Record>, Arc<BTreeSet<Key>>)>) -> bool {
         self.current = self.states.borrow_and_update().clone();
         self.before = Arc::clone(&self.current);
+        self.told = self.tallies.borrow_and_update().clone();
+        self.tell_all = true;
         let last: BTreeMap<&Key, usize> = missed
             .iter()
             .enumerate()
@@ -245,7 +268,7 @@ impl Watcher {
         let resources: Vec<_> = keys
             .iter()
             .filter_map(|key| {
-                let (show, resource) = resource(&self.current, lookup, key)?;
+                let (show, resource) = resource(&self.current, &self.told, lookup, key)?;
                 wanted(show.as_ref()).then_some(v1::Resource {
                     resource: Some(resource),
                 })
@@ -263,15 +286,43 @@ impl Watcher {
         Some(message(self.at, Message::Change(change)))
     }
 
+    /// What vMixes say differently now, at the revision the reader is at: it is no change of the state.
+    fn tallied(&mut self, before: &TallyMap) -> Option<v1::WatchResponse> {
+        self.told = self.tallies.borrow_and_update().clone();
+        let changed = self.told.changed_from(before).into_iter();
+        let slots = changed.filter_map(|id| self.current.slots.get(&id));
+        let slots = slots.filter(|slot| self.show.as_ref().is_none_or(|show| *show == slot.show));
+        let resources: Vec<_> = slots
+            .map(|slot| v1::Resource {
+                resource: Some(v1::resource::Resource::Slot(super::tally::slot(
+                    slot,
+                    &self.current,
+                    &self.told,
+                ))),
+            })
+            .collect();
+        if resources.is_empty() {
+            return None;
+        }
+        let change = v1::Change {
+            time: Some(convert::time(self.clock.now())),
+            resources,
+            ..v1::Change::default()
+        };
+        Some(message(self.at, Message::Change(change)))
+    }
+
     fn snapshot(&mut self) {
         // What is queued is older than the state that is read next.
         self.changes = self.changes.resubscribe();
         let state = self.states.borrow_and_update().clone();
         self.missed.clear();
+        self.tell_all = false;
         self.volatile_due = None;
         self.volatile_told = Instant::now();
         self.at = state.revision;
-        self.parts = parts(&state, self.show.as_ref());
+        self.told = self.tallies.borrow_and_update().clone();
+        self.parts = parts(&state, &self.told, self.show.as_ref());
         self.current = Arc::clone(&state);
         self.before = state;
     }
@@ -296,6 +347,7 @@ fn message(revision: u64, message: Message) -> v1::WatchResponse {
 /// A row as the wire has it, and the show it belongs to; `None` for rows that are not resources.
 fn resource(
     state: &State,
+    tallies: &TallyMap,
     lookup: Lookup<'_>,
     key: &Key,
 ) -> Option<(Option<ShowId>, v1::resource::Resource)> {
@@ -340,7 +392,7 @@ fn resource(
             let found = state
                 .slots
                 .get(id)
-                .map(|slot| Resource::Slot(convert::slot::slot(slot, state)));
+                .map(|slot| Resource::Slot(super::tally::slot(slot, state, tallies)));
             (
                 show,
                 found.unwrap_or_else(|| Resource::Deleted(names::slot(id))),
@@ -372,7 +424,7 @@ fn resource(
 }
 
 /// The state in parts of [`PART_BYTES`], all but the last marked `more`; at least one.
-fn parts(state: &State, show: Option<&ShowId>) -> VecDeque<v1::WatchResponse> {
+fn parts(state: &State, tallies: &TallyMap, show: Option<&ShowId>) -> VecDeque<v1::WatchResponse> {
     let wanted = |of: &ShowId| show.is_none_or(|show| show == of);
     let mut done = VecDeque::new();
     let mut part = v1::Snapshot::default();
@@ -399,7 +451,7 @@ fn parts(state: &State, show: Option<&ShowId>) -> VecDeque<v1::WatchResponse> {
         part.callers.push(wire);
     }
     for found in state.slots.values().filter(|found| wanted(&found.show)) {
-        let wire = convert::slot::slot(found, state);
+        let wire = super::tally::slot(found, state, tallies);
         room(&mut part, wire.encoded_len());
         part.slots.push(wire);
     }

@@ -93,6 +93,7 @@ async fn follow(
     // While somebody listens, the video rate is theirs to set.
     let _steering = door.rtc.steer(caller);
     let (mut states, mut wants) = (door.rooms.board.follow(), door.rtc.wants());
+    let mut tallies = door.rooms.tallies.follow();
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beat.tick().await;
@@ -107,7 +108,8 @@ async fn follow(
         let Some(known) = state.callers.get(caller) else {
             return;
         };
-        let mut current = view(&state, known, want);
+        let tally = tallies.borrow_and_update().clone();
+        let mut current = view(&state, known, want, &tally);
         current.rev = last.as_ref().map_or(0, |last| last.rev);
         if last.as_ref() != Some(&current) {
             current.rev += 1;
@@ -128,6 +130,7 @@ async fn follow(
             _ = beat.tick() => place.send(Ok(Bytes::from_static(b": beat\n\n"))),
             changed = states.changed() => if changed.is_err() { return },
             changed = wants.changed() => if changed.is_err() { return },
+            changed = tallies.changed() => if changed.is_err() { return },
         }
     }
 }

@@ -98,6 +98,7 @@ impl Site {
             system: Arc::new(Well),
             probe: Arc::new(crate::probe::Children::new("boothd".into())),
             drills: Arc::new(crate::server::NoDrills),
+            tallies: crate::vmix::Tallies::default(),
         };
         let rtc = match engine {
             Some(engine) => Rtc::with_engine(&rooms, engine),

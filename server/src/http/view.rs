@@ -4,6 +4,7 @@ use booth_core::{Caller, CallerState, EndReason, State};
 use serde::Serialize;
 
 use crate::relay::VideoWant;
+use crate::vmix::{Tally, TallyMap};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct CallView {
@@ -20,6 +21,8 @@ pub(super) struct CallView {
     /// Whether their media arrives.
     pub connected: bool,
     pub slot: Option<String>,
+    /// Whether the production shows them: «off», «preview» or «program»; absent when nobody knows.
+    pub tally: Option<&'static str>,
     pub muted: bool,
     pub video: &'static str,
     pub messages: Vec<Message>,
@@ -40,7 +43,12 @@ pub(super) struct Ended {
 }
 
 /// Only what is the caller's own business: no notes, no operators' names, nothing of other callers.
-pub(super) fn view(state: &State, caller: &Caller, want: Option<VideoWant>) -> CallView {
+pub(super) fn view(
+    state: &State,
+    caller: &Caller,
+    want: Option<VideoWant>,
+    tallies: &TallyMap,
+) -> CallView {
     let show = state.shows.get(&caller.show);
     let ended = match caller.state {
         CallerState::Ended(reason) => Some(Ended {
@@ -61,6 +69,15 @@ pub(super) fn view(state: &State, caller: &Caller, want: Option<VideoWant>) -> C
         waiting: show.map_or(0, |show| show.queue.len()),
         connected: caller.link.is_up(),
         slot: caller.slot.as_ref().map(ToString::to_string),
+        tally: caller
+            .slot
+            .as_ref()
+            .and_then(|slot| tallies.on_air(state, slot, &caller.id))
+            .map(|tally| match tally {
+                Tally::Off => "off",
+                Tally::Preview => "preview",
+                Tally::Program => "program",
+            }),
         muted: caller.muted,
         video: match want.unwrap_or_default() {
             VideoWant::Low => "low",

@@ -154,6 +154,7 @@ impl Supervisor {
                     pid: unit.link.as_ref().map_or(0, |l| l.pid),
                     restarts: unit.restarts,
                     last_error: unit.last_error.clone(),
+                    usage: Default::default(),
                 })
                 .collect()
         })

@@ -416,6 +416,12 @@ impl Model {
         for slot in self.world.slots.values().filter(|s| !s.online) {
             flags.push(format!("slot {} has no worker", text::id(&slot.name)));
         }
+        for slot in self.world.slots.values() {
+            if let Some(vmix) = slot.vmix.as_ref().filter(|v| !v.last_error.is_empty()) {
+                let (id, why) = (text::id(&slot.name), text::clean(&vmix.last_error));
+                flags.push(format!("vMix of slot {id}: {why}"));
+            }
+        }
         for channel in self.world.channels.values().filter(|c| c.running) {
             let id = text::id(&channel.name);
             if channel.showing() == v1::channel::Showing::Backup {

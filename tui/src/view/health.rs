@@ -76,6 +76,9 @@ pub fn lines(model: &Model) -> Vec<Row> {
         text::clean(&status.capabilities.join(" ")).into_owned(),
         Role::Text,
     );
+    if let Some(cost) = cost(status.cpu_percent, status.memory_bytes) {
+        row("takes", cost, Role::Text);
+    }
     row(
         "sessions",
         format!("{} WebRTC", status.sessions),
@@ -134,9 +137,11 @@ pub fn lines(model: &Model) -> Vec<Row> {
             format!(" · {error}")
         };
         let said = format!(
-            "{state} · pid {} · {}{error}",
+            "{state} · pid {} · {}{}{error}",
             unit.pid,
-            text::count(u64::from(unit.restarts), "restart")
+            text::count(u64::from(unit.restarts), "restart"),
+            cost(unit.cpu_percent, unit.memory_bytes)
+                .map_or_else(String::new, |c| format!(" · {c}"))
         );
         row(&text::clean(&unit.name), said, role);
     }
@@ -165,4 +170,10 @@ pub fn lines(model: &Model) -> Vec<Row> {
         row(&format!("channel {}", text::id(name)), said, Role::Text);
     }
     rows
+}
+
+/// Of one core, and resident; `None` when the server cannot say.
+fn cost(cpu_percent: f64, memory_bytes: u64) -> Option<String> {
+    let megabytes = memory_bytes as f64 / 1e6;
+    (memory_bytes > 0).then(|| format!("{cpu_percent:.0}% cpu {megabytes:.0} MB"))
 }

@@ -283,6 +283,12 @@ fn flows<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'t> {
     let unseen = clients == 0 && !slot.assigned_caller.is_empty();
     spans.push(canvas.span(out, if unseen { Role::Warn } else { Role::Text }));
     let mut more = Vec::new();
+    match slot.tally() {
+        v1::slot::Tally::Program => more.push(canvas.span("  tally ● PGM", Role::Bad)),
+        v1::slot::Tally::Preview => more.push(canvas.span("  tally ○ PVW", Role::Ready)),
+        v1::slot::Tally::Off => more.push(canvas.span("  tally ○", Role::Dim)),
+        v1::slot::Tally::Unspecified => {}
+    }
     if let Some(level) = level.filter(|_| clients > 0) {
         let lost = level.now.lost_packets.saturating_sub(level.lost_before);
         let role = if lost > 0 { Role::Warn } else { Role::Dim };

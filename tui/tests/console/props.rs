@@ -93,6 +93,7 @@ pub fn everything() -> v1::Snapshot {
     one.assign_time = at(-252_000);
     one.showing = v1::slot::Showing::Caller as i32;
     one.showing_caller = alpha.name.clone();
+    one.tally = v1::slot::Tally::Program as i32;
     let mut two = slot("2", 9002);
     two.showing = v1::slot::Showing::Armed as i32;
     two.showing_caller = bravo.name.clone();

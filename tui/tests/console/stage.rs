@@ -121,6 +121,8 @@ impl Stage {
                     name: "slot-1".into(),
                     attached: true,
                     pid: 101,
+                    cpu_percent: 17.4,
+                    memory_bytes: 91_000_000,
                     ..Default::default()
                 },
                 v1::Unit {
@@ -129,6 +131,7 @@ impl Stage {
                     pid: 102,
                     restarts: 1,
                     last_error: "killed by signal 9".into(),
+                    ..Default::default()
                 },
             ],
             join_base_url: "http://studio.example:8080".into(),

@@ -3,6 +3,7 @@
 use crate::{
     BACKUP_FILES_MAX, ChannelSettings, Denied, DestinationSettings, FADE_MAX_MS, FailoverPolicy,
     IdleSource, ShowSettings, SlotOutput, SlotSettings, SrtInput, Transition, VideoSettings,
+    VmixSettings, vmix_address,
 };
 
 use super::draft::invalid;
@@ -30,6 +31,10 @@ const DAY_MS: u32 = 24 * 3_600_000;
 /// Shorter sessions would be mostly reconnects.
 const SESSION_MIN_S: u32 = 60;
 const DIGEST_LEN_MAX: usize = 128;
+/// vMix's own limit of inputs.
+const VMIX_INPUTS_MAX: i64 = 1_000;
+/// Longest name of an input or a field, in characters.
+const VMIX_NAME_MAX: usize = 200;
 
 pub(super) fn show(settings: &ShowSettings) -> Result<(), Denied> {
     for (field, grace) in [
@@ -61,7 +66,49 @@ pub(super) fn slot(settings: &SlotSettings) -> Result<(), Denied> {
     latency("latency_ms", settings.latency_ms)?;
     idle(&settings.idle)?;
     range("audio_bitrate_kbps", settings.audio_bitrate_kbps, 32, 320)?;
+    if let Some(vmix) = &settings.vmix {
+        self::vmix(vmix)?;
+    }
     video(&settings.video)
+}
+
+fn vmix(vmix: &VmixSettings) -> Result<(), Denied> {
+    let address = vmix_address(&vmix.address).map_err(|why| invalid("vmix.address", why))?;
+    if address != vmix.address {
+        return Err(invalid("vmix.address", "not in its one spelling"));
+    }
+    vmix_input("vmix.input", &vmix.input)?;
+    let Some(title) = &vmix.title else {
+        return Ok(());
+    };
+    vmix_input("vmix.title_input", &title.input)?;
+    match &title.field {
+        Some(field) => vmix_name("vmix.title_field", field),
+        None => Ok(()),
+    }
+}
+
+/// vMix counts inputs from 1; 0 and −1 stand for whatever is in preview and program, which is no place for a caller.
+fn vmix_input(field: &str, input: &str) -> Result<(), Denied> {
+    match input.parse::<i64>() {
+        Ok(number) if !(1..=VMIX_INPUTS_MAX).contains(&number) => Err(invalid(
+            field,
+            format!("a number from 1 to {VMIX_INPUTS_MAX}, a key or a name"),
+        )),
+        _ => vmix_name(field, input),
+    }
+}
+
+fn vmix_name(field: &str, name: &str) -> Result<(), Denied> {
+    let printable = !name.chars().any(char::is_control);
+    if (1..=VMIX_NAME_MAX).contains(&name.chars().count()) && printable {
+        Ok(())
+    } else {
+        Err(invalid(
+            field,
+            format!("1 to {VMIX_NAME_MAX} printable characters"),
+        ))
+    }
 }
 
 pub(super) fn channel(settings: &ChannelSettings) -> Result<(), Denied> {

@@ -48,7 +48,7 @@ fn command() -> impl Strategy<Value = Command> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Ask(Command),
+    Ask(Box<Command>),
     Tell(Fact),
     Pass(i64),
 }
@@ -70,7 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
         showing: Showing::Idle,
     });
     prop_oneof![
-        8 => command().prop_map(Step::Ask),
+        8 => command().prop_map(|command| Step::Ask(Box::new(command))),
         4 => up.prop_map(Step::Tell),
         1 => down.prop_map(Step::Tell),
         1 => worker.prop_map(Step::Tell),
@@ -84,7 +84,7 @@ fn run(steps: Vec<Step>) -> World {
     let mut world = World::new();
     for step in steps {
         match step {
-            Step::Ask(command) => drop(world.ask(command)),
+            Step::Ask(command) => drop(world.ask(*command)),
             Step::Tell(fact) => world.fact(fact),
             Step::Pass(ms) => world.pass(ms),
         }
@@ -173,7 +173,7 @@ proptest! {
         let mut world = World::new();
         for step in steps {
             let input = match step {
-                Step::Ask(command) => Input::Command(meta(), command),
+                Step::Ask(command) => Input::Command(meta(), *command),
                 Step::Tell(fact) => Input::Fact(fact),
                 Step::Pass(ms) => {
                     world.now = Timestamp(world.now.0 + ms);

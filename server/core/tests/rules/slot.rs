@@ -112,6 +112,56 @@ fn accepted(change: impl FnOnce(&mut SlotSettings)) {
 }
 
 #[test]
+fn a_vmix_has_an_address_an_input_and_maybe_a_title() {
+    let vmix = |address: &str, input: &str, title: Option<(&str, Option<&str>)>| {
+        let title = title.map(|(input, field)| VmixTitle {
+            input: input.into(),
+            field: field.map(Into::into),
+        });
+        Some(VmixSettings {
+            address: address.into(),
+            input: input.into(),
+            title,
+        })
+    };
+    for (input, title) in [
+        ("1", None),
+        ("1000", Some(("2", None))),
+        (
+            "26cae087-b7b6-4d45-98e4-de03ab4feb6b",
+            Some(("Lower Third.gtzip", Some("Headline.Text"))),
+        ),
+    ] {
+        accepted(|s| s.vmix = vmix("vmix:8099", input, title));
+    }
+    for address in ["", "vmix", "vmix:0", "VMIX:8099", "a b:8099"] {
+        refused("vmix.address", |s| s.vmix = vmix(address, "1", None));
+    }
+    for input in ["", "0", "-1", "1001", "a\r\nFUNCTION Cut", &"x".repeat(201)] {
+        refused("vmix.input", |s| s.vmix = vmix("vmix:8099", input, None));
+        refused("vmix.title_input", |s| {
+            s.vmix = vmix("vmix:8099", "1", Some((input, None)))
+        });
+    }
+    for field in ["", "a\nb"] {
+        refused("vmix.title_field", |s| {
+            s.vmix = vmix("vmix:8099", "1", Some(("2", Some(field))))
+        });
+    }
+}
+
+#[test]
+fn settings_of_before_there_was_vmix_are_read_and_keep_their_spelling() {
+    let settings = SlotSettings::listening(9_001);
+    let json = serde_json::to_string(&settings).unwrap();
+    assert!(!json.contains("vmix"), "{json}");
+    assert_eq!(
+        serde_json::from_str::<SlotSettings>(&json).unwrap(),
+        settings
+    );
+}
+
+#[test]
 fn srt_settings_have_ranges() {
     refused("output.port", |s| s.output = SlotOutput::Listen { port: 0 });
     for latency in [19, 8_001] {

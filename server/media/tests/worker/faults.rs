@@ -165,6 +165,21 @@ fn changed_output_settings_end_the_worker_for_a_restart_and_others_do_not() {
 }
 
 #[test]
+fn an_end_while_the_output_is_being_opened_is_no_crash() {
+    // Before, while and after the encoder, the pacer and the socket start.
+    for moment_ms in (0..80).step_by(8) {
+        let mut rig = Rig::start(settings());
+        std::thread::park_timeout(Duration::from_millis(moment_ms));
+        rig.want(|wish| wish.settings.as_mut().unwrap().fps = 25);
+        assert_eq!(
+            rig.ended(),
+            Some(i32::from(exit::SETTINGS_CHANGED)),
+            "after {moment_ms} ms"
+        );
+    }
+}
+
+#[test]
 fn settings_that_cannot_be_built_are_told_and_better_ones_accepted() {
     let mut rig = Rig::start(booth_proto::worker::SlotSettings {
         fps: 500,

@@ -457,18 +457,13 @@ fn code_name(code: Code) -> &'static str {
 }
 
 /// What only HTTP says (`http::problem`).
-const OVER_HTTP: [(&str, &str, &str); 6] = [
+const OVER_HTTP: [(&str, &str, &str); 5] = [
     (
         "BAD_REQUEST",
         "4xx",
         "`detail` says what is wrong with the request",
     ),
     ("NOT_FOUND", "404", "there is nothing at this address"),
-    (
-        "RATE_LIMITED",
-        "429",
-        "too many attempts: wait for `Retry-After` seconds",
-    ),
     (
         "SERVER_FULL",
         "503",
@@ -496,7 +491,7 @@ fn page() -> String {
     let mut page = "# Errors of the API\n\n\
         Made by a test from the server's own tables; run it with `BOOTH_UPDATE_DOCS=1` after a change.\n\n\
         Every error is a `google.rpc.Status` with `ErrorInfo{reason, domain: \"booth\", metadata}` among its details\n\
-        (`grpc-status-details-bin`). Reasons are stable; texts are for people and may change. `metadata` has the values that\n\
+        (`grpc-status-details-bin`; in JSON `details[].debug`, see `docs/api.md`). Reasons are stable; texts are for people and may change. `metadata` has the values that\n\
         the reason is about (`slot`, `by`, `needed`, …). An invalid argument also has `BadRequest` with the field.\n\n\
         A repeat of a mutation with the same `request_id` gets its first answer, refusals included.\n\n\
         | reason | gRPC code | what it asks for |\n|---|---|---|\n"

@@ -140,7 +140,11 @@ async fn a_plain_web_request_is_told_that_this_is_not_its_door() {
     connection.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(
+        answer.contains("there is nothing at /index.html"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

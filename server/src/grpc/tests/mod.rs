@@ -4,17 +4,23 @@ mod canary;
 mod channels;
 mod checks;
 mod destinations;
+mod doctor;
 mod drills;
 mod errors;
+mod events;
 mod fakes;
 mod hostile;
+mod json;
 mod keys;
+mod openapi;
 mod queue;
 mod repeats;
 mod roles;
 mod secrets;
 mod settings;
 mod streams;
+mod tally;
+mod tiles;
 mod watch;
 mod web;
 
@@ -129,6 +135,7 @@ impl Booth {
             system: Arc::new(NoWorkers),
             probe: Arc::clone(&probe) as _,
             drills: Arc::clone(&drills) as _,
+            tallies: crate::vmix::Tallies::default(),
         };
         for command in State::initial(Some(token_hash(ADMIN)), &[9001, 9002]) {
             rooms

@@ -1,16 +1,20 @@
 //! gRPC-web as browsers and Companion speak it: HTTP/1.1 and frames, byte by byte.
 
+use std::time::Duration;
+
 use booth_proto::v1;
 use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{StreamExt as _, stream};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use prost::Message;
+use tokio::sync::oneshot;
 
 use super::{ADMIN, Booth};
 
-async fn send(booth: &Booth, request: Request<Full<Bytes>>) -> Response<Incoming> {
+pub async fn send(booth: &Booth, request: Request<Full<Bytes>>) -> Response<Incoming> {
     let io = TokioIo::new(booth.connect());
     let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
     tokio::spawn(connection);
@@ -175,6 +179,39 @@ async fn a_refusal_over_http_1_has_its_code_and_details() {
         answer.headers()["access-control-allow-origin"],
         "https://panel.example"
     );
+}
+
+#[tokio::test]
+async fn a_refusal_over_http_1_lets_its_request_be_written_and_the_connection_stay() {
+    let booth = Booth::start().await;
+    let io = TokioIo::new(booth.connect());
+    let (mut client, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let list = v1::ListSlotsRequest {};
+    let (written, rest) = oneshot::channel::<Bytes>();
+    let slow = StreamBody::new(stream::once(rest).map(|rest| rest.map(Frame::data)));
+    let unsigned = post("/booth.v1.SlotService/ListSlots", &list)
+        .body(BodyExt::boxed(slow))
+        .unwrap();
+    let mut refused = tokio::spawn(client.send_request(unsigned));
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut refused).await;
+    assert!(early.is_err(), "overtook its request: {early:?}");
+    let message = framed(&list).collect().await.unwrap().to_bytes();
+    written.send(message.clone()).unwrap();
+    let refused = refused.await.unwrap().unwrap();
+    assert_eq!(refused.headers()["grpc-status"], "16");
+    refused.into_body().collect().await.unwrap();
+
+    client.ready().await.unwrap();
+    let body = Full::new(message).map_err(|never| match never {});
+    let signed = post("/booth.v1.SlotService/ListSlots", &list)
+        .header("authorization", format!("Bearer {ADMIN}"))
+        .body(BodyExt::boxed(body))
+        .unwrap();
+    let answer = client.send_request(signed).await.unwrap();
+    assert!(!answer.headers().contains_key("grpc-status"));
+    let (flag, _) = frames(answer).next().await.unwrap();
+    assert_eq!(flag, 0);
 }
 
 #[tokio::test]

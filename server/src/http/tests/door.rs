@@ -140,7 +140,10 @@ async fn a_caller_joins_comes_back_writes_and_leaves() {
 }
 
 /// Reads the stream up to the next view.
-async fn next_view(body: &mut hyper::body::Incoming, pending: &mut String) -> Option<Value> {
+pub(super) async fn next_view(
+    body: &mut hyper::body::Incoming,
+    pending: &mut String,
+) -> Option<Value> {
     loop {
         if let Some((event, rest)) = pending.split_once("\n\n") {
             let (event, rest) = (event.to_owned(), rest.to_owned());

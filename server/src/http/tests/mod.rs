@@ -2,6 +2,7 @@
 
 mod channel;
 mod door;
+mod tally;
 mod whip;
 
 use booth_proto::worker::Codec;

@@ -10,7 +10,9 @@ use crate::{
 
 impl Analysis {
     pub(super) fn skew(&self) -> SkewReport {
-        pair_skew(self.eyes.flashes(), self.ears.beeps())
+        pair_skew(self.eyes.flashes(), self.ears.beeps(), |flash| {
+            self.eyes.caller_at(flash)
+        })
     }
 
     pub(super) fn all_defects(&self, report: &Report) -> Vec<Defect> {

@@ -130,6 +130,17 @@ impl Eyes {
         }
     }
 
+    /// Whose picture was shown then, if it was a caller's.
+    pub fn caller_at(&self, stamp: &Stamp) -> Option<u8> {
+        let place = |at: &Stamp| (at.epoch, at.pts);
+        let spans = self.timeline.spans();
+        let after = spans.partition_point(|span| place(&span.since) <= place(stamp));
+        match spans.get(after.checked_sub(1)?)?.what {
+            Showing::Caller { id } => Some(id),
+            _ => None,
+        }
+    }
+
     pub fn flashes(&self) -> &VecDeque<Stamp> {
         &self.flashes
     }

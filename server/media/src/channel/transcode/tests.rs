@@ -177,10 +177,11 @@ async fn sound_and_picture_stay_together_on_live_and_on_the_backup() {
 #[tokio::test]
 async fn another_size_and_rate_in_the_middle_leave_the_output_as_it_is() {
     let mut drive = Drive::start_with(&wish(), (640, 360), 25);
-    on_live(&mut drive).await;
+    // Made before: nothing is published while it is being coded.
     let path = drive.dir.path().join("other");
     make_loop(&path, LIVE, 20, (160, 90), 50);
     let other: Arc<dyn LoopSource> = Arc::new(LoopFile::open(&path).unwrap());
+    on_live(&mut drive).await;
     // The encoder goes on in the same session, with other settings.
     let now = drive.now();
     drive

@@ -1,0 +1,140 @@
+//! RunChecks: what a client meets, and what the checks make of the rooms' state.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use booth_core::Role;
+use booth_proto::checks::SERVER;
+use booth_proto::v1::channel_service_client::ChannelServiceClient;
+use booth_proto::v1::check::Result as Found;
+use booth_proto::v1::run_checks_response::Message;
+use booth_proto::v1::system_service_client::SystemServiceClient;
+use booth_proto::v1::{self, Check};
+use tokio::sync::mpsc;
+use tonic::Code;
+
+use super::channels::create;
+use super::{Booth, admin, assert_refused, bearing};
+use crate::checks::{self, Progress, Verdict};
+use crate::config::Config;
+use crate::secrets::Keyring;
+
+/// A data directory, and a child that has looked at a machine without x264.
+fn config(dir: &std::path::Path) -> Config {
+    let child = dir.join("boothd");
+    let survey = r#"{"gstreamer":"1.22.0","new_enough":true,"elements":33,"lacking":[{"element":"x264enc","package":"gstreamer1.0-plugins-ugly","version":null}],"srt":{"Ok":"1.5.1"},"clock_kept":true}"#;
+    std::fs::write(&child, format!("#!/bin/sh\necho noise\necho '{survey}'\n")).unwrap();
+    std::fs::set_permissions(&child, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut config = Config::default();
+    config.data.dir = dir.to_owned();
+    config.workers.binary = Some(child);
+    config.rtc.bind_ip = Some([127, 0, 0, 1].into());
+    config
+}
+
+async fn run(booth: &Booth, names: &[&str]) -> (Vec<String>, Vec<Check>) {
+    let names = names.iter().map(|n| (*n).to_owned()).collect();
+    let mut client = SystemServiceClient::new(booth.channel());
+    let stream = client
+        .run_checks(admin(v1::RunChecksRequest { names }))
+        .await;
+    let mut stream = stream.unwrap().into_inner();
+    let (mut running, mut found) = (Vec::new(), Vec::new());
+    while let Some(message) = stream.message().await.unwrap() {
+        match message.message.unwrap() {
+            Message::Running(name) => running.push(name),
+            Message::Check(check) => {
+                assert_eq!(Some(&check.name), running.last(), "told under its own name");
+                found.push(check);
+            }
+        }
+    }
+    (running, found)
+}
+
+#[tokio::test]
+async fn all_checks_run_in_order_and_each_finds_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let booth = Booth::with(config(dir.path())).await;
+    let (running, found) = run(&booth, &[]).await;
+    assert_eq!(running, SERVER);
+    for name in SERVER {
+        let mut of = found.iter().filter(|check| check.name == name);
+        assert!(of.next().is_some(), "{name} found nothing");
+    }
+    for check in &found {
+        let ok = check.result == Found::Ok as i32;
+        assert_eq!(
+            check.mend.is_empty(),
+            ok,
+            "what is not well can be mended: {check:?}"
+        );
+        assert!(!check.text.is_empty() && check.result != 0, "{check:?}");
+    }
+    let of = |name: &str, subject: &str| {
+        let mut all = found.iter();
+        all.find(|c| c.name == name && c.subject == subject)
+            .unwrap()
+    };
+    assert_eq!(
+        of("gstreamer", "elements/x264enc").result,
+        Found::Failed as i32
+    );
+    assert_eq!(of("libsrt", "").text, "libsrt 1.5.1");
+    assert!(of("srt-clients", "slots/1").mend.contains(":9001"));
+    assert_eq!(of("disk", "").name, "disk");
+}
+
+#[tokio::test]
+async fn only_those_named_run_and_a_wrong_name_says_which_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let booth = Booth::with(config(dir.path())).await;
+    let (running, _) = run(&booth, &["ledger", "workers"]).await;
+    assert_eq!(running, ["workers", "ledger"]);
+    let mut client = SystemServiceClient::new(booth.channel());
+    let wrong = v1::RunChecksRequest {
+        names: vec!["luck".into()],
+    };
+    let refused = client.run_checks(admin(wrong)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("secure-context"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_viewer_may_not_start_checks() {
+    let booth = Booth::start().await;
+    booth.operator("vera", Role::Viewer, "veras-token").await;
+    let mut client = SystemServiceClient::new(booth.channel());
+    let refused = client
+        .run_checks(bearing("veras-token", v1::RunChecksRequest::default()))
+        .await;
+    assert_refused(refused, Code::PermissionDenied, "ROLE_TOO_LOW");
+}
+
+#[tokio::test]
+async fn secrets_of_another_key_are_found_before_they_are_needed() {
+    let booth = Booth::start().await;
+    let mut channels = ChannelServiceClient::new(booth.channel());
+    channels
+        .create_channel(admin(create("radio")))
+        .await
+        .unwrap();
+    let (_, found) = run(&booth, &["keys"]).await;
+    assert_eq!(found[0].text, "all 1 sealed secrets open");
+    let mut rooms = booth.rooms.clone();
+    rooms.keys = Arc::new(Keyring::new(&[8; 32]).unwrap());
+    let (to, mut told) = mpsc::channel(8);
+    checks::run(rooms, vec!["keys"], to).await;
+    assert_eq!(told.recv().await, Some(Progress::Running("keys")));
+    let Some(Progress::Found("keys", found)) = told.recv().await else {
+        panic!("nothing was found");
+    };
+    assert_eq!(
+        (found.subject.as_str(), found.verdict),
+        ("channels/radio", Verdict::Failed)
+    );
+    assert!(
+        found.mend.contains("booth channel rotate-key radio"),
+        "{found:?}"
+    );
+}
