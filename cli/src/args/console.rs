@@ -3,14 +3,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Examples:
-  booth console                            the show main of the server on this machine
-  booth console --show evening --read-only look, touch nothing
-  booth console --record fault.jsonl       keep what happens, to be looked at later
-  booth console --replay fault.jsonl       look at it again, without a server
-
-? shows all keys. Settings: [console] in ~/.config/booth/config.toml, see docs/console.md.")]
 pub struct ConsoleArgs {
     /// Whose queue and slots are shown.
     #[arg(long, default_value = "main", value_name = "SHOW")]
