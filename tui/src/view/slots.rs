@@ -64,6 +64,16 @@ fn one(canvas: &mut Canvas<'_>, area: Rect, slot: &v1::Slot, density: Density) {
     if word == "idle" {
         title.push(canvas.span(format!("· {} ", idle(slot)), Role::Dim));
     }
+    // True tally: what vMix does with the input that shows this slot.
+    let tally = match slot.tally() {
+        v1::slot::Tally::Program => Some(("● PGM", Role::Bad)),
+        v1::slot::Tally::Preview => Some(("○ PVW", Role::Ready)),
+        v1::slot::Tally::Off => Some(("○ tally off", Role::Dim)),
+        v1::slot::Tally::Unspecified => None,
+    };
+    if let Some((said, role)) = tally {
+        title.push(canvas.span(format!(" {said} "), role));
+    }
     if density == Density::Row {
         return row(canvas, area, slot, title);
     }
@@ -283,12 +293,6 @@ fn flows<'t>(canvas: &Canvas<'_>, slot: &v1::Slot, width: usize) -> Line<'t> {
     let unseen = clients == 0 && !slot.assigned_caller.is_empty();
     spans.push(canvas.span(out, if unseen { Role::Warn } else { Role::Text }));
     let mut more = Vec::new();
-    match slot.tally() {
-        v1::slot::Tally::Program => more.push(canvas.span("  tally ● PGM", Role::Bad)),
-        v1::slot::Tally::Preview => more.push(canvas.span("  tally ○ PVW", Role::Ready)),
-        v1::slot::Tally::Off => more.push(canvas.span("  tally ○", Role::Dim)),
-        v1::slot::Tally::Unspecified => {}
-    }
     if let Some(level) = level.filter(|_| clients > 0) {
         let lost = level.now.lost_packets.saturating_sub(level.lost_before);
         let role = if lost > 0 { Role::Warn } else { Role::Dim };
