@@ -97,17 +97,18 @@ impl Pty {
         found.unwrap_or_else(|_| panic!("no {words:?} after {limit:?} on\n{last}"))
     }
 
-    /// The program that the pane's shell runs in the foreground.
+    /// The program of this name that the pane's shell runs.
     pub fn child(&self, named: &str) -> Option<i32> {
         let shell = self.ask("#{pane_pid}");
-        let out = Command::new("ps")
-            .args(["-o", "pid=,comm=", "--ppid", &shell])
-            .output()
-            .ok()?;
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        text.lines().find_map(|line| {
-            let (pid, comm) = line.trim().split_once(' ')?;
-            (comm.trim() == named).then(|| pid.parse().ok())?
+        let processes = std::fs::read_dir("/proc").ok()?.flatten();
+        processes.into_iter().find_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            // proc(5): the name in brackets, the state, the parent.
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            let (head, tail) = stat.rsplit_once(") ")?;
+            let (_, name) = head.split_once('(')?;
+            let parent = tail.split(' ').nth(1)?;
+            (name == named && parent == shell).then_some(pid)
         })
     }
 

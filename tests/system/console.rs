@@ -140,7 +140,12 @@ fn it_is_suspended_and_comes_back_under_a_shell() {
         ("XDG_CONFIG_HOME", booth.dir.path().to_str().unwrap()),
         ("LANG", "C.UTF-8"),
     ];
-    let pty = Pty::start("exec env PS1='shell> ' bash --norc --noprofile -i", &envs, 100, 30);
+    let pty = Pty::start(
+        "exec env PS1='shell> ' bash --norc --noprofile -i",
+        &envs,
+        100,
+        30,
+    );
     pty.wait_for(&["shell>"], SOON);
     let booth_bin = booth_tests::bin("booth");
     pty.keys(&[&format!("{} console", booth_bin.display()), "Enter"]);
