@@ -23,15 +23,17 @@ use crate::render::text::{scrub, truncate};
 use crate::{config, names, tree};
 
 pub const VARIABLE: &str = "BOOTH_COMPLETE";
-/// Connecting included.
+/// Connecting included, unless [`TIMEOUT`] says otherwise.
 const BUDGET: Duration = Duration::from_millis(300);
+/// For servers far away: `1s`.
+const TIMEOUT: &str = "BOOTH_COMPLETE_TIMEOUT";
 /// More would not help anybody who looks at them.
 const MOST: usize = 200;
 const HELP_COLUMNS: usize = 60;
 
 /// Answers a shell and ends the process, if a shell asks.
 pub fn answer() {
-    CompleteEnv::with_factory(tree::command)
+    CompleteEnv::with_factory(tree::for_completion)
         .var(VARIABLE)
         .bin("booth")
         .complete();
@@ -201,7 +203,7 @@ where
         let client = Client::connect(&global).await.ok()?;
         Some(call(client.streams()).await.ok()?.into_inner())
     };
-    let answer = runtime.block_on(async { tokio::time::timeout(BUDGET, asked).await });
+    let answer = runtime.block_on(async { tokio::time::timeout(global.timeout, asked).await });
     // A name look-up that hangs is not waited for.
     runtime.shutdown_background();
     answer.ok().flatten()
@@ -210,7 +212,9 @@ where
 fn global() -> Option<Global> {
     let matches = typed()?;
     let mut global = Global::from_arg_matches(&matches).ok()?;
-    global.timeout = BUDGET;
+    let longer = std::env::var(TIMEOUT).ok();
+    let longer = longer.and_then(|text| crate::args::duration(&text).ok());
+    global.timeout = longer.unwrap_or(BUDGET);
     config::apply(&matches, &mut global).ok()?;
     Some(global)
 }

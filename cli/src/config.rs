@@ -65,9 +65,11 @@ pub fn file() -> Outcome<PathBuf> {
     Ok(dir()?.join("config.toml"))
 }
 
-/// What the file says; nothing when there is none.
+/// What the file says; nothing when there is none, nor a home where it could be.
 pub fn load() -> Outcome<Config> {
-    let path = file()?;
+    let Ok(path) = file() else {
+        return Ok(Config::default());
+    };
     match read(&path)? {
         Some(text) => parse(&path, &text),
         None => Ok(Config::default()),
@@ -169,7 +171,7 @@ pub fn apply(matches: &ArgMatches, global: &mut Global) -> Outcome {
         return Ok(());
     }
     let config = load()?;
-    sources.lay_under(&config, &dir()?, global)
+    sources.lay_under(&config, &dir().unwrap_or_default(), global)
 }
 
 /// Later ones win.

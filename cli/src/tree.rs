@@ -13,9 +13,28 @@ pub fn command() -> Command {
     dress(Cli::command(), "")
 }
 
+/// The same with its flags hidden: what is hidden is offered only where nothing else fits, so that an empty word brings ids
+/// and not twenty flags, and a `-` brings the flags.
+pub fn for_completion() -> Command {
+    behind(command())
+}
+
+fn behind(command: Command) -> Command {
+    command
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .mut_args(|arg| match arg.is_positional() {
+            true => arg,
+            false => arg.hide(true),
+        })
+        .mut_subcommands(behind)
+}
+
 /// `path` is what was typed before, without `booth`: `slot take`.
 fn dress(mut command: Command, path: &str) -> Command {
-    if let Some(examples) = examples::of(path) {
+    // A command that has more to say at its end says it itself.
+    let own = command.get_after_help().is_some();
+    if let Some(examples) = examples::of(path).filter(|_| !own) {
         command = command.after_help(format!("Examples:\n{examples}"));
     }
     // All at once: to change one alone moves it behind the others.

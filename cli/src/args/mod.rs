@@ -26,7 +26,7 @@ pub use context::{ContextCommand, LoginArgs};
 pub use destination::{DestinationCommand, DestinationSettingsArgs, PresetArg};
 pub use invite::{InviteCommand, KindArg};
 pub use operator::{OperatorCommand, RoleArg};
-pub use parse::IdleKind;
+pub use parse::{IdleKind, duration};
 pub use show::{ShowCommand, ShowSettingsArgs};
 pub use slot::{EncoderArg, SlotCommand, SlotSettingsArgs, Tool, TransitionArgs};
 pub use system::{

@@ -6,6 +6,7 @@ pub mod destinations;
 pub mod drills;
 pub mod rows;
 pub mod table;
+pub mod tally;
 pub mod text;
 
 use std::io::{self, IsTerminal, Write};

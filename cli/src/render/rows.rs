@@ -2,11 +2,11 @@
 
 use booth_proto::v1::{
     Caller, IdleSource, Invite, Operator, Role, Show, Slot, SlotSettings, caller, idle_source,
-    show, slot, slot_settings, vmix_status,
+    show, slot, slot_settings,
 };
 
 use super::table::{Cell, Table, Tone};
-use super::text;
+use super::{tally, text};
 use crate::names::{last_part, show_part};
 
 /// A resource as a line of a table, and alone.
@@ -234,56 +234,6 @@ pub fn on_air_of(slot: &Slot) -> Cell {
     }
 }
 
-/// What the production does with the slot; empty when no vMix is set for it.
-pub fn tally_of(slot: &Slot) -> Cell {
-    use slot::Tally;
-    match Tally::try_from(slot.tally) {
-        Ok(Tally::Program) => Cell::toned("PROGRAM", Tone::OnAir),
-        Ok(Tally::Preview) => Cell::toned("preview", Tone::Good),
-        Ok(Tally::Off) => Cell::toned("off", Tone::Quiet),
-        Ok(Tally::Unspecified) | Err(_) if slot.vmix.is_some() => {
-            Cell::toned("unknown", Tone::Warning)
-        }
-        Ok(Tally::Unspecified) | Err(_) => Cell::new(""),
-    }
-}
-
-fn vmix_of(slot: &Slot) -> Vec<(&'static str, Cell)> {
-    use vmix_status::State;
-    let settings = slot
-        .settings
-        .as_ref()
-        .and_then(|settings| settings.vmix.as_ref());
-    let Some(settings) = settings else {
-        return Vec::new();
-    };
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    let (input, field) = (part(&settings.title_input), part(&settings.title_field));
-    let title = match (input.is_empty(), field.is_empty()) {
-        (true, _) => String::new(),
-        (false, true) => format!("{input}, its first field"),
-        (false, false) => format!("{input}, field {field}"),
-    };
-    let status = slot.vmix.clone().unwrap_or_default();
-    let state = match State::try_from(status.state) {
-        Ok(State::Connected) if status.last_error.is_empty() => {
-            Cell::toned("connected", Tone::Good)
-        }
-        Ok(State::Connected) => Cell::toned(
-            format!("connected, but {}", status.last_error),
-            Tone::Warning,
-        ),
-        _ if status.last_error.is_empty() => Cell::toned("connecting", Tone::Warning),
-        _ => Cell::toned(format!("connecting: {}", status.last_error), Tone::Warning),
-    };
-    vec![
-        ("vMix", Cell::new(part(&settings.address))),
-        ("vMix input", Cell::new(part(&settings.input))),
-        ("vMix title", Cell::new(title)),
-        ("vMix link", state),
-    ]
-}
-
 pub fn output_of(settings: Option<&SlotSettings>) -> String {
     match settings.and_then(|settings| settings.output.as_ref()) {
         Some(slot_settings::Output::Port(port)) => format!("srt :{port}"),
@@ -321,7 +271,7 @@ impl Row for Slot {
         vec![
             Cell::new(last_part(&self.name)),
             on_air_of(self),
-            tally_of(self),
+            tally::cell(self),
             Cell::new(last_part(&self.showing_caller)),
             Cell::new(last_part(&self.assigned_caller)),
             Cell::new(last_part(&self.show)),
@@ -342,7 +292,7 @@ impl Row for Slot {
                 Cell::new(text::time(self.assign_time.as_ref())),
             ),
             ("Armed on request", Cell::new(&self.armed_caller)),
-            ("Tally", tally_of(self)),
+            ("Tally", tally::cell(self)),
         ];
         if let Some(settings) = &self.settings {
             let number = |value: Option<u32>, unit: &str| {
@@ -397,7 +347,7 @@ impl Row for Slot {
                 ),
             ]);
         }
-        page.extend(vmix_of(self));
+        page.extend(tally::page(self));
         page.push(("Created", Cell::new(text::time(self.create_time.as_ref()))));
         page.push(("Revision", Cell::new(self.revision.to_string())));
         page

@@ -72,7 +72,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("slot get", "  booth slot get 1"),
     (
         "slot update",
-        "  booth slot update 1 --idle image:/srv/standby.png --latency 200\n  booth slot update 1 --passphrase-file secret --stream-id slot1",
+        "  booth slot update 1 --idle image:/srv/standby.png --latency 200\n  booth slot update 1 --passphrase-file secret --stream-id slot1\n  booth slot update 1 --vmix 192.0.2.20 --vmix-input 4 --vmix-title 12/Headline.Text\n  booth slot update 1 --no-vmix",
     ),
     ("slot delete", "  booth slot delete 3 --yes"),
     (

@@ -12,7 +12,7 @@ use crate::errors::Outcome;
 use crate::hints::Subject;
 use crate::names::last_part;
 use crate::render::table::{Cell, Table, Tone};
-use crate::render::{View, channels, rows, text};
+use crate::render::{View, channels, rows, tally, text};
 
 pub async fn run(ctx: &Ctx) -> Outcome {
     let status = rpc!(
@@ -210,7 +210,7 @@ fn on_air(slots: &[Slot], callers: &[Caller]) -> Table {
     if slots.iter().any(|slot| slot.vmix.is_some()) {
         table.headings.insert(2, "TALLY");
         for (row, slot) in table.rows.iter_mut().zip(slots) {
-            row.insert(2, rows::tally_of(slot));
+            row.insert(2, tally::cell(slot));
         }
     }
     table

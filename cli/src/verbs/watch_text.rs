@@ -8,7 +8,7 @@ use booth_proto::v1::{
 
 use crate::names::last_part;
 use crate::render::table::Tone;
-use crate::render::{Out, channels, rows, text};
+use crate::render::{Out, channels, rows, tally, text};
 
 pub fn lines(out: &Out, message: &WatchResponse) -> Vec<String> {
     match &message.message {
@@ -101,7 +101,7 @@ fn change_lines(out: &Out, change: &Change) -> Vec<String> {
         .map(|time| text::clock(time.seconds))
         .unwrap_or_default();
     let tallies = observed(change).into_iter().map(|slot| {
-        let tally = rows::tally_of(slot);
+        let cell = tally::cell(slot);
         let error = slot
             .vmix
             .as_ref()
@@ -118,12 +118,12 @@ fn change_lines(out: &Out, change: &Change) -> Vec<String> {
             "vmix",
             text::scrub(last_part(&slot.name)),
             out.paint(
-                if tally.text.is_empty() {
+                if cell.text.is_empty() {
                     "none"
                 } else {
-                    &tally.text
+                    &cell.text
                 },
-                tally.tone
+                cell.tone
             ),
             text::scrub(&error)
         )

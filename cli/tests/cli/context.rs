@@ -305,3 +305,33 @@ async fn a_token_that_is_typed_is_not_seen_and_an_interrupt_leaves_the_terminal_
     let done = at_a_terminal(&fake, home.path(), "\\x03").await.exits(130);
     assert!(done.stdout.contains("after: True"), "{done:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_a_home_needs_no_configuration() {
+    let fake = Fake::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let bare = |args: &[&str]| {
+        let mut command = at(home.path(), args);
+        command
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("HOME")
+            .env("BOOTH_TOKEN", "t");
+        command
+    };
+    let server = format!("http://{}", fake.address);
+    let mut command = bare(&["slot", "list"]);
+    command.env("BOOTH_SERVER", &server);
+    finish(command).await.exits(0);
+    // Nobody listens at the default, perhaps; but it is the default that is tried.
+    let tried = finish(bare(&["context", "list", "-o", "json"]))
+        .await
+        .exits(0);
+    assert_eq!(tried.json(), json!({ "contexts": [] }));
+    finish(bare(&["slot", "list", "--context", "studio"]))
+        .await
+        .exits(3);
+    finish(bare(&["context", "add", "a", "--server", "b:1"]))
+        .await
+        .exits(1)
+        .says("HOME");
+}

@@ -21,6 +21,7 @@ mod rpcs;
 mod rpcs_channel;
 mod run;
 mod siblings;
+mod terminal;
 mod wait;
 mod wait_air;
 mod watch;

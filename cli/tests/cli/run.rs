@@ -67,6 +67,7 @@ pub fn command(program: &Path, args: &[&str]) -> Command {
         "SERVER",
         "CONTEXT",
         "COMPLETE",
+        "COMPLETE_TIMEOUT",
         "TOKEN",
         "TOKEN_FILE",
         "DATA",

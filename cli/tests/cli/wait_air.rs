@@ -56,7 +56,7 @@ async fn a_release_waits_until_the_caller_is_off_the_output() {
         "slots",
         slot(ANNA, "SHOWING_FROZEN", ""),
     )]);
-    let late = ["slot", "release", "1", "--wait", "--timeout", "300ms"];
+    let late = ["slot", "release", "1", "--wait", "--timeout", "1s"];
     fake.booth(&late)
         .await
         .exits(7)
@@ -118,7 +118,7 @@ async fn a_channel_is_waited_for_until_viewers_see_what_was_asked_for() {
         "live",
         "--wait",
         "--timeout",
-        "300ms",
+        "1s",
     ];
     fake.booth(&live)
         .await

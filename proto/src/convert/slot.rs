@@ -66,7 +66,7 @@ fn settings(settings: &SlotSettings) -> v1::SlotSettings {
         audio_bitrate_kbps: Some(settings.audio_bitrate_kbps),
         encoder: Some(encoder(video.encoder).into()),
         preset: Some(video.preset.clone()),
-        vmix: settings.vmix.as_ref().map(vmix),
+        vmix: settings.vmix.as_deref().map(vmix),
     }
 }
 
@@ -97,7 +97,7 @@ pub fn patched(
         new.idle = parse_idle(wire)?;
     }
     if let Some(wire) = &patch.vmix {
-        new.vmix = patched_vmix(base.vmix.as_ref(), wire)?;
+        new.vmix = patched_vmix(base.vmix.as_deref(), wire)?.map(Box::new);
     }
     if let Some(wire) = patch.encoder {
         new.video.encoder = parse_encoder(wire)?;

@@ -88,9 +88,9 @@ pub struct SlotSettings {
     pub audio_only: bool,
     pub video: VideoSettings,
     pub audio_bitrate_kbps: u32,
-    /// Who receives the slot, if it is a vMix that tells and is told.
+    /// Who receives the slot, if it is a vMix that tells and is told. Boxed: few slots have one, and commands carry it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vmix: Option<VmixSettings>,
+    pub vmix: Option<Box<VmixSettings>>,
 }
 
 impl SlotSettings {

@@ -16,7 +16,7 @@ use crate::address::join_base_url;
 use crate::checks::{self, Progress, Verdict};
 
 /// What this server can do, for consoles that follow it.
-const CAPABILITIES: [&str; 9] = [
+const CAPABILITIES: [&str; 10] = [
     "shows",
     "callers",
     "slots",
@@ -24,6 +24,7 @@ const CAPABILITIES: [&str; 9] = [
     "destinations",
     "operators",
     "meters",
+    "tiles",
     "backup",
     "checks",
 ];

@@ -306,6 +306,7 @@ impl Watcher {
         }
         let change = v1::Change {
             time: Some(convert::time(self.clock.now())),
+            actor: convert::operator::actor(&booth_core::Actor::System, &[&*self.current]),
             resources,
             ..v1::Change::default()
         };

@@ -14,6 +14,8 @@ pub struct Inputs {
     keys: BTreeMap<String, usize>,
     /// By full title; the first of equal ones, as vMix does.
     titles: BTreeMap<String, usize>,
+    /// By the name that was given to an input whose full title also says what it plays.
+    short: BTreeMap<String, usize>,
 }
 
 impl Inputs {
@@ -66,11 +68,17 @@ impl Inputs {
         if let Some(title) = value("title") {
             self.titles.entry(title).or_insert(number);
         }
+        if let Some(short) = value("shortTitle") {
+            self.short.entry(short).or_insert(number);
+        }
     }
 
     pub fn number(&self, key_or_title: &str) -> Option<usize> {
         let by_key = self.keys.get(&key_or_title.to_ascii_lowercase());
-        by_key.or_else(|| self.titles.get(key_or_title)).copied()
+        by_key
+            .or_else(|| self.titles.get(key_or_title))
+            .or_else(|| self.short.get(key_or_title))
+            .copied()
     }
 }
 
@@ -82,7 +90,7 @@ mod tests {
 <input key="26cae087-b7b6-4d45-98e4-de03ab4feb6b" number="1" type="GT" title="Lower &amp; Third" state="Paused">Lower &amp; Third
 <text index="0" name="Headline.Text">&lt;input number="9" title="x"/&gt;</text></input>
 <input key="55CBE357-A801-4D54-8FF2-08EE68766FAE" number="2" type="SRT" title="Caller 1"><overlay index="0" key="26cae087-b7b6-4d45-98e4-de03ab4feb6b"/></input>
-<input key="k3" number="3" title="Caller 1"/><input key="k0" number="0" title="zero"/><input title="none"/>
+<input key="k3" number="3" title="Caller 1"/><input key="k0" number="0" title="zero"/><input key="k4" number="4" title="Loops - a.mp4" shortTitle="Loops"/><input title="none"/>
 </inputs><overlays><overlay number="1"/></overlays><input key="late" number="7" title="outside"/><active>2</active></vmix>"#;
 
     #[test]
@@ -99,6 +107,7 @@ mod tests {
         assert_eq!(inputs.number("Lower & Third"), Some(1));
         assert_eq!(inputs.number("Caller 1"), Some(2), "the first of the name");
         assert_eq!(inputs.number("k3"), Some(3));
+        assert_eq!(inputs.number("Loops"), Some(4));
         for absent in ["caller 1", "x", "zero", "none", "late", "outside", ""] {
             assert_eq!(inputs.number(absent), None, "{absent}");
         }
@@ -116,6 +125,27 @@ mod tests {
         ] {
             assert!(Inputs::parse(bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn damage_is_refused_or_read_and_never_more_than_that() {
+        use rand::{RngExt as _, SeedableRng as _};
+        let mut chance = rand::rngs::StdRng::seed_from_u64(7);
+        let whole = Inputs::parse(STATE.as_bytes()).unwrap();
+        let mut refused = 0;
+        for _ in 0..2_000 {
+            let mut bytes = STATE.as_bytes().to_vec();
+            for _ in 0..chance.random_range(1..6) {
+                let at = chance.random_range(0..bytes.len());
+                bytes[at] = chance.random();
+            }
+            bytes.truncate(chance.random_range(0..=bytes.len() * 2));
+            match Inputs::parse(&bytes) {
+                Ok(inputs) => assert!(inputs.keys.len() <= whole.keys.len() + 1),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 100, "{refused}");
     }
 
     #[test]

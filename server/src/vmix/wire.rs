@@ -251,6 +251,32 @@ mod tests {
     }
 
     #[test]
+    fn noise_ends_it_or_waits_but_never_fills_memory() {
+        use rand::{RngExt as _, SeedableRng as _};
+        let mut chance = rand::rngs::StdRng::seed_from_u64(7);
+        for _ in 0..200 {
+            let mut frames = Frames::default();
+            let mut given = 0;
+            'peer: while given < 50_000 {
+                let piece: Vec<u8> = (0..chance.random_range(1..400))
+                    .map(|_| chance.random())
+                    .collect();
+                given += piece.len();
+                frames.push(&piece);
+                loop {
+                    match frames.next(Some("XML")) {
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(_) => break 'peer,
+                    }
+                }
+                assert!(frames.bytes.len() < LINE_MAX);
+            }
+            assert!(given < 50_000, "noise passed for a vMix");
+        }
+    }
+
+    #[test]
     fn a_hostile_name_stays_one_value_of_one_request() {
         for name in [
             "Ada",

@@ -118,11 +118,11 @@ fn a_vmix_has_an_address_an_input_and_maybe_a_title() {
             input: input.into(),
             field: field.map(Into::into),
         });
-        Some(VmixSettings {
+        Some(Box::new(VmixSettings {
             address: address.into(),
             input: input.into(),
             title,
-        })
+        }))
     };
     for (input, title) in [
         ("1", None),

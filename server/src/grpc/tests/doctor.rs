@@ -3,10 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use booth_core::Role;
+use booth_core::{ChannelShowing, DestinationState, Fact, Role, State, SwitchCause, Text};
 use booth_proto::checks::SERVER;
 use booth_proto::v1::channel_service_client::ChannelServiceClient;
 use booth_proto::v1::check::Result as Found;
+use booth_proto::v1::destination_service_client::DestinationServiceClient;
 use booth_proto::v1::run_checks_response::Message;
 use booth_proto::v1::system_service_client::SystemServiceClient;
 use booth_proto::v1::{self, Check};
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use tonic::Code;
 
 use super::channels::create;
+use super::destinations::{add, custom};
 use super::{Booth, admin, assert_refused, bearing};
 use crate::checks::{self, Progress, Verdict};
 use crate::config::Config;
@@ -136,5 +138,92 @@ async fn secrets_of_another_key_are_found_before_they_are_needed() {
     assert!(
         found.mend.contains("booth channel rotate-key radio"),
         "{found:?}"
+    );
+}
+
+/// What goes out, from a channel that is off to one that is live with a destination that is not.
+#[tokio::test]
+async fn channels_and_destinations_are_judged_by_what_their_workers_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let booth = Booth::with(config(dir.path())).await;
+    let mut channels = ChannelServiceClient::new(booth.channel());
+    channels
+        .create_channel(admin(create("radio")))
+        .await
+        .unwrap();
+    let own = add("own", custom("rtmp://10.0.0.1/live", "k"));
+    let mut destinations = DestinationServiceClient::new(booth.channel());
+    destinations.create_destination(admin(own)).await.unwrap();
+    let judged = async || {
+        let (_, found) = run(&booth, &["channels", "destinations"]).await;
+        let brief = |check: &Check| (check.result(), check.text.clone());
+        found.iter().map(brief).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        judged().await,
+        [
+            (Found::Ok, "off".to_owned()),
+            (Found::Ok, "idle: its channel is off".to_owned())
+        ]
+    );
+    let start = v1::StartChannelRequest {
+        name: "channels/radio".into(),
+        ..Default::default()
+    };
+    channels.start_channel(admin(start)).await.unwrap();
+    let radio: booth_core::ChannelId = "radio".parse().unwrap();
+    booth
+        .fact(Fact::ChannelWorkerUp {
+            channel: radio.clone(),
+        })
+        .await;
+    assert_eq!(judged().await[0].0, Found::Failed, "nothing goes out yet");
+    let shows = |showing, cause| Fact::ChannelShowing {
+        channel: "radio".parse().unwrap(),
+        showing,
+        cause,
+        gap_ms: 0,
+    };
+    booth
+        .fact(shows(ChannelShowing::Slate, SwitchCause::Started))
+        .await;
+    let own = |s: &State| {
+        let channel = &s.channels[&"radio".parse::<booth_core::ChannelId>().unwrap()];
+        channel.destinations.values().next().unwrap().clone()
+    };
+    let state = |state, error: &str| Fact::DestinationState {
+        channel: "radio".parse().unwrap(),
+        id: "own".parse().unwrap(),
+        state,
+        error: Text::name(error),
+    };
+    booth
+        .fact(state(DestinationState::Retrying, "connection refused"))
+        .await;
+    booth
+        .until(|s| own(s).state == DestinationState::Retrying)
+        .await;
+    let told = judged().await;
+    assert_eq!(told[0].0, Found::Warning);
+    assert!(
+        told[0].1.contains("nobody publishes, and no backup"),
+        "{told:?}"
+    );
+    assert_eq!(told[1].0, Found::Failed);
+    assert!(
+        told[1].1.ends_with("tried again: connection refused"),
+        "{told:?}"
+    );
+    booth
+        .fact(shows(ChannelShowing::Live, SwitchCause::LiveStable))
+        .await;
+    booth.fact(state(DestinationState::Live, "")).await;
+    booth
+        .until(|s| own(s).state == DestinationState::Live)
+        .await;
+    let told = judged().await;
+    assert!(
+        told.iter().all(|(result, _)| *result == Found::Ok),
+        "{told:?}"
     );
 }
