@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts boothd on ./data, prints how to join and where to pull, and follows `booth watch`. Ctrl-C stops everything.
+# Starts boothd on ./data and opens the console. Without a terminal it prints how to join and where to pull, and follows
+# `booth watch`. Leaving it stops everything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,16 +8,17 @@ bin=target/release
 data=${BOOTH_DATA_DIR:-data}
 mkdir -p "$data"
 ready=$(mktemp)
-"$bin/boothd" --data "$data" "$@" >"$ready" 2>"$data/boothd.log" &
+# Keys of the terminal are the console's: boothd gets its signals from here alone.
+setsid "$bin/boothd" --data "$data" "$@" >"$ready" 2>"$data/boothd.log" &
 server=$!
 stop() {
-  trap - EXIT INT TERM
+  trap - EXIT INT TERM HUP
   kill -TERM "$server" 2>/dev/null || true
   wait "$server" 2>/dev/null || true
   rm -f "$ready"
 }
 trap stop EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 
 for _ in $(seq 150); do
   grep -q '^ready' "$ready" && break
@@ -31,19 +33,21 @@ booth=$bin/booth
 
 echo
 echo "Send this link to a caller (or open it yourself):"
-"$booth" invite create --uses 10 -o json | sed -n 's/.*"url": *"\([^"]*\)".*/  \1/p'
+BOOTH_JOIN_URL=$("$booth" invite create --uses 10 -o json | sed -n 's/.*"url": *"\([^"]*\)".*/\1/p')
+export BOOTH_JOIN_URL
+echo "  $BOOTH_JOIN_URL"
 echo
 echo "Pull these in vMix, OBS or ffmpeg (\`booth slot url 1 --for vmix|obs|ffmpeg|gst\`):"
 for slot in $("$booth" slot list -o name); do
   echo "  slot ${slot##*/}: $("$booth" slot url "$slot" --for ffmpeg)"
 done
 echo
-echo "In another terminal:"
-echo "  export PATH=\$PWD/$bin:\$PATH"
-echo "  booth caller list"
-echo "  booth caller approve CALLER"
-echo "  booth slot take 1 --next"
-echo "  booth demo --callers 3        # synthetic callers to rehearse with"
+echo "In another terminal: export PATH=\$PWD/$bin:\$PATH, then booth help"
 echo
-echo "Following \`booth watch\`; Ctrl-C stops the server and its outputs."
-"$booth" watch
+if [ -t 0 ] && [ -t 1 ]; then
+  "$booth" console
+  echo "The console is closed: the server and its outputs are stopped."
+else
+  echo "Following \`booth watch\`; Ctrl-C stops the server and its outputs."
+  "$booth" watch
+fi

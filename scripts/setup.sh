@@ -19,8 +19,8 @@ packages=(
 )
 # Only the tests need these, and the benches the peers.
 case "${1:-}" in
-  test) packages+=(libsrt-gnutls-dev chromium curl fish jq zsh) ;;
-  bench) packages+=(libsrt-gnutls-dev nginx-light libnginx-mod-rtmp liquidsoap) ;;
+  test) packages+=(libsrt-gnutls-dev chromium curl fish jq tmux zsh) ;;
+  bench) packages+=(libsrt-gnutls-dev nginx-light libnginx-mod-rtmp liquidsoap tmux) ;;
 esac
 
 missing=()

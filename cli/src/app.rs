@@ -139,6 +139,7 @@ async fn run(cli: Cli, given: Given) -> Outcome {
     };
     match cli.command {
         Command::Status => verbs::status::run(&ctx).await,
+        Command::Console(args) => verbs::console::run(&ctx, args).await,
         Command::Watch(args) => verbs::watch::run(&ctx, args).await,
         Command::Invite(command) => verbs::invite::run(&ctx, command).await,
         Command::Caller(command) => verbs::caller::run(&ctx, command).await,

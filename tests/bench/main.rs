@@ -11,6 +11,7 @@
 
 mod air;
 mod channel;
+mod console;
 mod control;
 mod cost;
 mod table;
@@ -27,6 +28,7 @@ const BENCHES: &[Bench] = &[
     ("mouth-audio-only", |rows| air::mouth(rows, true)),
     ("slot", cost::slot),
     ("waiting", control::waiting_callers),
+    ("console", console::console),
     ("channel-copy", |rows| channel::failover(rows, "copy")),
     ("channel-transcode", |rows| {
         channel::failover(rows, "transcode")

@@ -77,7 +77,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "booth-mix",
         ],
     ),
-    ("booth", &["booth-proto"]),
+    ("booth-tui", &["booth-proto"]),
+    ("booth", &["booth-proto", "booth-tui"]),
     // The judge uses nothing of the server, so that it can judge it.
     ("booth-judge", &[]),
     (
@@ -86,6 +87,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "booth-core",
             "booth-proto",
             "booth-store",
+            "booth-tui",
             "boothd",
             "booth-judge",
         ],

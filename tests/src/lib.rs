@@ -17,6 +17,7 @@
 )]
 
 pub mod film;
+pub mod pty;
 pub mod rtmp;
 pub mod vmix;
 

@@ -10,6 +10,7 @@
 mod air;
 mod api;
 mod channel;
+mod console;
 mod desk;
 mod faults;
 mod inputs;

@@ -2,6 +2,7 @@
 
 mod caller;
 mod channel;
+mod console;
 mod context;
 mod destination;
 mod invite;
@@ -20,6 +21,7 @@ pub use caller::CallerCommand;
 pub use channel::{
     BackupStartArg, ChannelCommand, ChannelSettingsArgs, ForceArg, ModeArg, PolicyArgs, PublishTool,
 };
+pub use console::{ConsoleArgs, SnapshotFormat};
 pub use context::{ContextCommand, LoginArgs};
 pub use destination::{DestinationCommand, DestinationSettingsArgs, PresetArg};
 pub use invite::{InviteCommand, KindArg};
@@ -106,6 +108,8 @@ pub enum Format {
 pub enum Command {
     /// How the server is, who is on which slot, and what channels show.
     Status,
+    /// Run the show: slots, queue, channels and log in one terminal.
+    Console(ConsoleArgs),
     /// Follow what happens, live.
     Watch(WatchArgs),
     /// Links that let callers in.

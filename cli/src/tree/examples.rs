@@ -13,7 +13,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "status",
         "  booth status\n  booth status -o json | jq .units  # CPU and memory of each worker",
     ),
-    ("console", "  booth console\n  booth console --read-only"),
+    (
+        "console",
+        "  booth console  # the show main; ? shows all keys\n  booth console --show evening --read-only  # look, touch nothing\n  booth console --record fault.jsonl  # keep what happens, to be looked at later\n  booth console --replay fault.jsonl  # without a server\n  booth console --replay fault.jsonl --snapshot svg --size 100x30 --at 90s > fault.svg",
+    ),
     (
         "watch",
         "  booth watch\n  booth watch -o ndjson --since 41  # go on after revision 41: nothing is missed\n  booth watch --meters --rate 5 -o ndjson",
@@ -170,6 +173,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "  booth operator add anna --role screener --display-name Anna > anna.token\n  booth operator add companion --role operator -o json | jq -r .token",
     ),
     ("operator token", "  booth operator token anna > anna.token"),
+    (
+        "operator link",
+        "  booth operator link --ttl 1h  # for ?token= in a browser or a vMix web input",
+    ),
     ("operator revoke", "  booth operator revoke anna --yes"),
     ("operator whoami", "  booth operator whoami"),
     ("context list", "  booth context list"),

@@ -9,6 +9,7 @@ mod channel_drill;
 mod channel_settings;
 mod channel_wait;
 pub mod completions;
+pub mod console;
 pub mod context;
 pub mod demo;
 pub mod destination;

@@ -7,6 +7,7 @@ async fn the_help_has_every_command_and_every_exit_code() {
     let help = finish(booth(&["--help"])).await.exits(0).stdout;
     for command in [
         "status",
+        "console",
         "watch",
         "invite",
         "caller",

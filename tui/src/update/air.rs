@@ -1,0 +1,264 @@
+//! To air and off it: what is taken where, in words, with the way back.
+
+use booth_proto::v1;
+
+use crate::command::{Command, Effect, Then};
+use crate::model::line::Line;
+use crate::model::modal::Modal;
+use crate::model::{Model, Tone, Undo};
+use crate::text;
+
+use super::send::{Intent, arm, notice};
+
+pub fn take(model: &mut Model, fade_ms: u32, over: bool, effects: &mut Vec<Effect>) {
+    let caller = match pick_caller(model, over) {
+        Ok(caller) => caller,
+        Err(why) => return notice(model, Tone::Bad, why),
+    };
+    let slot = match pick_slot(model, over) {
+        Ok(slot) => slot,
+        Err(why) => return notice(model, Tone::Bad, why),
+    };
+    let intent = intent(model, &slot, &caller, fade_ms, over);
+    arm(model, intent, effects);
+}
+
+fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, over: bool) -> Intent {
+    let (id, who) = (text::id(&slot.name), model.who(&caller.name));
+    let verb = if fade_ms > 0 { "FADE" } else { "TAKE" };
+    let mut sentence = format!("{verb} {id} ← {who}");
+    let replaced = &slot.assigned_caller;
+    if !replaced.is_empty() {
+        sentence.push_str(&format!(", REPLACES {}", model.who(replaced)));
+    }
+    if over && caller.state() != v1::caller::State::Ready {
+        sentence.push_str(&format!(" (is {}, not READY)", state_word(caller.state())));
+    }
+    if over && !caller.connected {
+        sentence.push_str(" (NOT CONNECTED)");
+    }
+    let was_ready = caller.state() == v1::caller::State::Ready;
+    let undo = if replaced.is_empty() {
+        let place = model.place(&caller.name);
+        let then = if was_ready { Then::Requeue } else { Then::Hold };
+        Undo {
+            command: Command::Release {
+                slot: slot.name.clone(),
+                then,
+                fade_ms: 0,
+                revision: 0,
+            },
+            then: place.map(|position| Command::Move {
+                caller: caller.name.clone(),
+                position,
+            }),
+            sentence: match place {
+                Some(place) => format!("UNDO: RELEASE {id}, {who} back to place {place}"),
+                None => format!("UNDO: RELEASE {id}, {who} back in the queue"),
+            },
+        }
+    } else {
+        Undo {
+            command: Command::Take {
+                slot: slot.name.clone(),
+                caller: replaced.clone(),
+                fade_ms: 0,
+                over: true,
+                revision: 0,
+            },
+            then: was_ready.then(|| Command::Approve {
+                caller: caller.name.clone(),
+            }),
+            sentence: format!("UNDO: TAKE {id} ← {} again", model.who(replaced)),
+        }
+    };
+    let command = Command::Take {
+        slot: slot.name.clone(),
+        caller: caller.name.clone(),
+        fade_ms,
+        over,
+        revision: slot.revision,
+    };
+    Intent {
+        undo: Some(undo),
+        ..Intent::new(command, sentence)
+    }
+}
+
+/// The selected caller; with nobody of the queue selected, the first who is READY.
+fn pick_caller(model: &Model, over: bool) -> Result<v1::Caller, String> {
+    use v1::caller::State;
+    let selected = model
+        .selected_caller()
+        .filter(|c| !matches!(c.state(), State::OnAir | State::Ended));
+    let Some(caller) = selected else {
+        let ready = |c: &&v1::Caller| c.state() == State::Ready && c.connected;
+        let next = model.in_queue().find(ready);
+        return next
+            .cloned()
+            .ok_or_else(|| "nobody is READY and connected".to_owned());
+    };
+    let who = model.who(&caller.name);
+    let key = |action| model.settings.keymap.shown(action);
+    if !over && caller.state() != State::Ready {
+        return Err(format!(
+            "{who} is {}, not READY: {} approves, {} takes anyway",
+            state_word(caller.state()),
+            key(crate::action::Action::Approve),
+            key(crate::action::Action::TakeOver),
+        ));
+    }
+    if !over && !caller.connected {
+        return Err(format!("no media arrives from {who}: wait, or take over"));
+    }
+    Ok(caller.clone())
+}
+
+/// The selected slot, or (never replacing anybody) the first free one.
+fn pick_slot(model: &Model, over: bool) -> Result<v1::Slot, String> {
+    let selected = model
+        .selected_slot()
+        .ok_or_else(|| "this show has no slot".to_owned())?;
+    if over {
+        return Ok(selected.clone());
+    }
+    let free = |s: &&v1::Slot| s.assigned_caller.is_empty();
+    if free(&selected) && !selected.online {
+        return Err(format!(
+            "slot {} has no worker: wait, or take over",
+            text::id(&selected.name)
+        ));
+    }
+    if free(&selected) {
+        return Ok(selected.clone());
+    }
+    let slots = model.slots();
+    let other = slots.into_iter().find(|s| free(s) && s.online);
+    let over = model.settings.keymap.shown(crate::action::Action::TakeOver);
+    let release = model.settings.keymap.shown(crate::action::Action::Release);
+    other.cloned().ok_or_else(|| {
+        format!("no slot is free: {release} releases the selected one, {over} takes over from who is on it")
+    })
+}
+
+pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
+    let Some(slot) = model.selected_slot().cloned() else {
+        return notice(model, Tone::Bad, "this show has no slot".into());
+    };
+    let id = text::id(&slot.name).to_owned();
+    if slot.assigned_caller.is_empty() {
+        return notice(model, Tone::Plain, format!("nobody is on slot {id}"));
+    }
+    let who = model.who(&slot.assigned_caller);
+    let command = Command::Release {
+        slot: slot.name.clone(),
+        then,
+        fade_ms: 0,
+        revision: slot.revision,
+    };
+    let sentence = match then {
+        Then::Hold => format!("RELEASE {id}: {who} is HELD"),
+        Then::Requeue => format!("RELEASE {id}: {who} back to READY"),
+        Then::Drop => format!("RELEASE {id} and END THE CALL of {who}"),
+    };
+    if then == Then::Drop {
+        let on_it = &slot.assigned_caller;
+        let names = vec![
+            who,
+            model.world.caller_name(on_it),
+            text::id(on_it).to_owned(),
+        ];
+        model.modal = Some(Modal::Confirm {
+            command,
+            sentence,
+            names,
+            line: Line::default(),
+        });
+        return;
+    }
+    let undo = Undo {
+        command: Command::Take {
+            slot: slot.name.clone(),
+            caller: slot.assigned_caller.clone(),
+            fade_ms: 0,
+            over: true,
+            revision: 0,
+        },
+        then: None,
+        sentence: format!("UNDO: TAKE {id} ← {who} again"),
+    };
+    arm(
+        model,
+        Intent {
+            undo: Some(undo),
+            ..Intent::new(command, sentence)
+        },
+        effects,
+    );
+}
+
+/// The counter-command of what was done last, if the slot is still as that left it.
+pub fn undo(model: &mut Model, effects: &mut Vec<Effect>) {
+    let Some(undo) = model.undo.clone() else {
+        return notice(model, Tone::Plain, "there is nothing to undo".into());
+    };
+    let slot = model.world.slots.get(undo.command.resource());
+    let on_it = slot.map(|s| s.assigned_caller.as_str()).unwrap_or_default();
+    let holds = match (&undo.command, &undo.then) {
+        // A take into a free slot: the one who was taken must still be there.
+        (Command::Release { .. }, Some(Command::Move { caller, .. })) => on_it == caller,
+        (Command::Release { .. }, _) => !on_it.is_empty(),
+        (Command::Take { .. }, Some(Command::Approve { caller })) => on_it == caller,
+        (Command::Take { caller, .. }, _) => {
+            on_it != caller
+                && model
+                    .world
+                    .callers
+                    .get(caller)
+                    .is_some_and(|c| c.slot.is_empty())
+        }
+        _ => true,
+    };
+    let ended = match &undo.command {
+        Command::Take { caller, .. } => {
+            let found = model.world.callers.get(caller);
+            found.is_none_or(|c| c.state() == v1::caller::State::Ended)
+        }
+        _ => false,
+    };
+    if !holds || ended {
+        let id = text::id(undo.command.resource()).to_owned();
+        let by = last_on(model, undo.command.resource());
+        model.undo = None;
+        return notice(
+            model,
+            Tone::Bad,
+            format!("slot {id} has changed since, nothing is undone{by}"),
+        );
+    }
+    let intent = Intent {
+        then: undo.then,
+        ..Intent::new(undo.command, undo.sentence)
+    };
+    arm(model, intent, effects);
+}
+
+/// `: anna, caller Charlie taken to slot 2`, for conflicts.
+pub fn last_on(model: &Model, resource: &str) -> String {
+    let last = model.log.last_on(resource);
+    last.map_or_else(String::new, |e| format!(": {}: {}", e.actor, e.text))
+}
+
+pub fn state_word(state: v1::caller::State) -> &'static str {
+    use v1::caller::State;
+    match state {
+        State::Unspecified => "?",
+        State::Joining => "JOINING",
+        State::Waiting => "WAITING",
+        State::Screening => "SCREENING",
+        State::Ready => "READY",
+        State::Held => "HELD",
+        State::OnAir => "ON AIR",
+        State::Ended => "ENDED",
+    }
+}

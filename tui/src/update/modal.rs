@@ -1,0 +1,185 @@
+//! Keys while something stands in front of the view.
+
+use crate::command::{Command, Effect};
+use crate::key::{Code, Key};
+use crate::model::modal::{Does, Modal, Write};
+use crate::model::{Model, Tone};
+
+use super::palette;
+use super::send::{Intent, arm, notice, send};
+
+pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
+    let Some(modal) = model.modal.take() else {
+        return;
+    };
+    match modal {
+        Modal::Help { offset } => help(model, key, offset),
+        Modal::Palette { line, picked } => palette::key(model, key, line, picked, effects),
+        Modal::Filter { mut line, before } => match key.code {
+            Code::Esc => model.list_mut().filter = before,
+            Code::Enter => {}
+            Code::Up | Code::Down => {
+                model
+                    .list_mut()
+                    .step(if key.code == Code::Up { -1 } else { 1 });
+                model.modal = Some(Modal::Filter { line, before });
+            }
+            _ => {
+                line.key(key);
+                model.list_mut().filter = line.text.clone();
+                model.modal = Some(Modal::Filter { line, before });
+            }
+        },
+        Modal::Write {
+            what,
+            caller,
+            mut line,
+        } => match key.code {
+            Code::Esc => {}
+            Code::Enter => written(model, what, caller, line.text.trim().to_owned(), effects),
+            _ => {
+                line.key(key);
+                model.modal = Some(Modal::Write { what, caller, line });
+            }
+        },
+        Modal::Confirm {
+            command,
+            sentence,
+            names,
+            mut line,
+        } => match key.code {
+            Code::Esc => notice(model, Tone::Plain, "cancelled".into()),
+            Code::Enter => confirmed(model, command, sentence, names, line, effects),
+            _ => {
+                line.key(key);
+                model.modal = Some(Modal::Confirm {
+                    command,
+                    sentence,
+                    names,
+                    line,
+                });
+            }
+        },
+        Modal::Choose { title, items } => {
+            let picked = items
+                .iter()
+                .find(|item| key == Key::char(item.key))
+                .cloned();
+            match (picked, key.code) {
+                (Some(item), _) => chosen(model, item.does, effects),
+                (None, Code::Esc) => {}
+                (None, _) => model.modal = Some(Modal::Choose { title, items }),
+            }
+        }
+        Modal::Invite { url } => match key.code {
+            Code::Esc | Code::Enter | Code::Char('q') => {}
+            _ => model.modal = Some(Modal::Invite { url }),
+        },
+    }
+}
+
+pub fn chosen(model: &mut Model, does: Does, effects: &mut Vec<Effect>) {
+    match does {
+        Does::Command { command, sentence } => arm(model, Intent::new(command, sentence), effects),
+        Does::Quit => effects.push(Effect::Quit),
+        Does::Nothing => {}
+    }
+}
+
+fn written(
+    model: &mut Model,
+    what: Write,
+    caller: String,
+    text: String,
+    effects: &mut Vec<Effect>,
+) {
+    let who = model.who(&caller);
+    let intent = match what {
+        // A reason may be left out; an empty message is none.
+        Write::Reject => Intent::new(
+            Command::Reject {
+                caller,
+                reason: text,
+            },
+            format!("reject {who}"),
+        ),
+        _ if text.is_empty() => return,
+        Write::Chat => Intent::new(Command::Chat { caller, text }, format!("message to {who}")),
+        Write::Note => Intent::new(Command::Note { caller, text }, format!("note on {who}")),
+    };
+    send_checked(model, intent, effects);
+}
+
+fn confirmed(
+    model: &mut Model,
+    command: Command,
+    sentence: String,
+    names: Vec<String>,
+    line: crate::model::line::Line,
+    effects: &mut Vec<Effect>,
+) {
+    let typed = line.text.trim().to_lowercase();
+    if names
+        .iter()
+        .any(|name| name.trim().to_lowercase() == typed && !typed.is_empty())
+    {
+        return send_checked(model, Intent::new(command, sentence), effects);
+    }
+    notice(
+        model,
+        Tone::Bad,
+        "that is not the name: nothing was done (Esc leaves)".into(),
+    );
+    model.modal = Some(Modal::Confirm {
+        command,
+        sentence,
+        names,
+        line,
+    });
+}
+
+/// A pop-up may have stood there while the link went.
+fn send_checked(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
+    if model.stale() {
+        let what = intent.sentence;
+        return notice(
+            model,
+            Tone::Bad,
+            format!("NOT DONE: {what} (the state is unknown)"),
+        );
+    }
+    send(model, intent, effects);
+}
+
+fn help(model: &mut Model, key: Key, offset: usize) {
+    let page = usize::from(model.height / 2);
+    let offset = match key.code {
+        Code::Esc | Code::Enter | Code::Char('q' | '?') => return,
+        Code::Down | Code::Char('j') => offset + 1,
+        Code::Up | Code::Char('k') => offset.saturating_sub(1),
+        Code::PageDown | Code::Char(' ') => offset + page,
+        Code::PageUp => offset.saturating_sub(page),
+        Code::Home | Code::Char('g') => 0,
+        Code::End | Code::Char('G') => usize::MAX,
+        _ => offset,
+    };
+    let offset = offset.min(crate::view::help::last_offset(model));
+    model.modal = Some(Modal::Help { offset });
+}
+
+/// Into whatever is being typed; elsewhere a paste is no row of keys.
+pub fn paste(model: &mut Model, text: &str) {
+    match &mut model.modal {
+        Some(Modal::Palette { line, picked }) => {
+            line.insert(text);
+            *picked = 0;
+        }
+        Some(Modal::Write { line, .. } | Modal::Confirm { line, .. }) => line.insert(text),
+        Some(Modal::Filter { line, .. }) => {
+            line.insert(text);
+            let filter = line.text.clone();
+            model.list_mut().filter = filter;
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,160 @@
+//! From an intention to a command: armed, pending, said.
+
+use crate::command::{Command, Effect};
+use crate::model::log::{Entry, Weight};
+use crate::model::{Armed, Model, Notice, Pending, Tone, Undo};
+use crate::text;
+
+const NOTICE_MS: u64 = 5_000;
+const BAD_NOTICE_MS: u64 = 10_000;
+
+/// What is to be done, with the words for it.
+pub struct Intent {
+    pub command: Command,
+    /// `TAKE 2 ← Bravo`.
+    pub sentence: String,
+    pub undo: Option<Undo>,
+    pub then: Option<Command>,
+}
+
+impl Intent {
+    pub fn new(command: Command, sentence: impl Into<String>) -> Self {
+        Self {
+            command,
+            sentence: sentence.into(),
+            undo: None,
+            then: None,
+        }
+    }
+}
+
+/// On-air commands arm first, unless the operator set otherwise.
+pub fn arm(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
+    if let Some(pending) = model.pending_on(intent.command.resource()) {
+        let what = pending.what.clone();
+        return notice(model, Tone::Bad, format!("still on its way: {what}"));
+    }
+    if model.settings.immediate {
+        return send(model, intent, effects);
+    }
+    model.armed = Some(Armed {
+        until: model.now + model.settings.arm_ms,
+        seen: seen(model, &intent.command),
+        sentence: intent.sentence,
+        command: intent.command,
+        undo: intent.undo,
+        then: intent.then,
+    });
+    model.ran_out = None;
+    model.notice = None;
+}
+
+/// Enter after an armed key.
+pub fn fire(model: &mut Model, effects: &mut Vec<Effect>) {
+    let Some(armed) = model.armed.take() else {
+        return;
+    };
+    let intent = Intent {
+        command: armed.command,
+        sentence: armed.sentence,
+        undo: armed.undo,
+        then: armed.then,
+    };
+    send(model, intent, effects);
+}
+
+pub fn send(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
+    model.calls += 1;
+    let request_id = format!("console-{}-{}", model.start.nonce, model.calls);
+    // The latest revision at which what was armed still held: anything else would have disarmed it.
+    let revision = model.world.revision_of(intent.command.resource());
+    let command = intent.command.at_revision(revision);
+    let pending = Pending {
+        command: command.clone(),
+        what: intent.sentence,
+        since: model.now,
+        accepted: None,
+        then: intent.then,
+        undo: intent.undo,
+    };
+    model.pending.insert(request_id.clone(), pending);
+    model.dirty = true;
+    effects.push(Effect::Call {
+        request_id,
+        command,
+    });
+}
+
+pub fn disarm(model: &mut Model, why: &str) {
+    if let Some(armed) = model.armed.take() {
+        // An Enter that is on its way to it means nothing else.
+        model.ran_out = Some(model.now);
+        let sentence = armed.sentence;
+        notice(model, Tone::Bad, format!("NOT DONE: {sentence} ({why})"));
+    }
+}
+
+/// What an armed command relies on: who is on the slot, what the channel is held on.
+pub fn seen(model: &Model, command: &Command) -> String {
+    let world = &model.world;
+    match command {
+        Command::Take { slot, caller, .. } => {
+            let on_it = world.slots.get(slot).map(|s| s.assigned_caller.as_str());
+            let where_is = world
+                .callers
+                .get(caller)
+                .map(|c| (c.slot.as_str(), c.state));
+            format!("{on_it:?} {where_is:?}")
+        }
+        Command::Release { slot, .. } => {
+            format!(
+                "{:?}",
+                world.slots.get(slot).map(|s| s.assigned_caller.as_str())
+            )
+        }
+        Command::Force { channel, .. } | Command::Run { channel, .. } => {
+            format!(
+                "{:?}",
+                world.channels.get(channel).map(|c| (c.force, c.running))
+            )
+        }
+        Command::Destination { destination, .. } => {
+            format!("{:?}", world.destination(destination).map(|d| d.enabled))
+        }
+        Command::Mute { caller, .. } | Command::Drop { caller, .. } => {
+            format!(
+                "{:?}",
+                world
+                    .callers
+                    .get(caller)
+                    .map(|c| (c.slot.as_str(), c.muted, c.state))
+            )
+        }
+        Command::RunShow { show, .. } => format!("{:?}", world.shows.get(show).map(|s| s.state)),
+        _ => String::new(),
+    }
+}
+
+pub fn notice(model: &mut Model, tone: Tone, text: String) {
+    let lasts = if tone == Tone::Bad {
+        BAD_NOTICE_MS
+    } else {
+        NOTICE_MS
+    };
+    if tone == Tone::Bad {
+        model.log.push(Entry {
+            at_ms: model.server_ms(),
+            actor: "console".into(),
+            text: text::clean(&text).into_owned(),
+            resource: String::new(),
+            revision: model.world.revision,
+            weight: Weight::Warn,
+        });
+    }
+    model.notice = Some(Notice {
+        text,
+        tone,
+        until: model.now + lasts,
+    });
+    model.dirty = true;
+}

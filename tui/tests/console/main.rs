@@ -1,0 +1,21 @@
+//! The console without a terminal or a server: inputs in, effects and cells out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+mod hostile;
+mod keys;
+mod looks;
+mod mouse;
+mod page;
+mod properties;
+mod props;
+mod recording;
+mod rights;
+mod safety;
+mod screens;
+mod stage;
+mod terminal;
