@@ -10,8 +10,9 @@ use super::media::Media;
 const LOW_BYTES: u64 = 2_000_000_000;
 /// The ledger keeps a ballast; below this even that will not help for long.
 const FULL_BYTES: u64 = 200_000_000;
-/// Written to measure, and removed.
-const SAMPLE_BYTES: usize = 8 << 20;
+/// Written to measure, and removed: in pieces, each synced, for the ledger's own writes wait behind what is not on the disk.
+const SAMPLE_BYTES: usize = 2 << 20;
+const PIECE_BYTES: usize = 256 << 10;
 const SYNCS: u32 = 10;
 /// Commands wait for the disk: from here on people notice.
 const SLOW_SYNC: Duration = Duration::from_millis(50);
@@ -62,10 +63,12 @@ fn measure(dir: &Path) -> std::io::Result<Disk> {
             state.to_le_bytes()[3]
         })
         .collect();
-    for _ in 0..SAMPLE_BYTES / block.len() {
-        file.write_all(&block)?;
+    for _ in 0..SAMPLE_BYTES / PIECE_BYTES {
+        for _ in 0..PIECE_BYTES / block.len() {
+            file.write_all(&block)?;
+        }
+        file.sync_data()?;
     }
-    file.sync_data()?;
     let bytes_s = SAMPLE_BYTES as f64 / began.elapsed().as_secs_f64().max(1e-6);
     let mut worst_sync = Duration::ZERO;
     for _ in 0..SYNCS {

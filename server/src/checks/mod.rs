@@ -30,7 +30,9 @@ use media::Media;
 /// A check takes no longer.
 const CHECK_WITHIN: Duration = Duration::from_secs(20);
 /// Runs at a time: they write to the disk and start processes.
-static RUNS: Semaphore = Semaphore::const_new(2);
+static RUNS: Semaphore = Semaphore::const_new(1);
+/// How long another run is waited for, and one who does not read what is found.
+const TURN_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -93,15 +95,29 @@ pub fn named(names: &[String]) -> Result<Vec<&'static str>, String> {
 
 /// Runs the checks in turn; ends early when nobody listens any more.
 pub async fn run(rooms: Rooms, checks: Vec<&'static str>, progress: mpsc::Sender<Progress>) {
-    let Ok(_turn) = RUNS.acquire().await else {
+    let turn = tokio::select! {
+        turn = tokio::time::timeout(TURN_WITHIN, RUNS.acquire()) => turn,
+        () = progress.closed() => return,
+    };
+    let Ok(Ok(_turn)) = turn else {
+        let name = checks.first().copied().unwrap_or_default();
+        let busy = Found::failed(
+            "another run of the checks is under way",
+            "run it again when that one has ended",
+        );
+        let _ = progress.try_send(Progress::Found(name, busy));
         return;
+    };
+    let say = async |word| {
+        let said = tokio::time::timeout(TURN_WITHIN, progress.send(word)).await;
+        matches!(said, Ok(Ok(())))
     };
     let run = Run {
         rooms,
         media: OnceCell::new(),
     };
     for name in checks {
-        if progress.send(Progress::Running(name)).await.is_err() {
+        if !say(Progress::Running(name)).await {
             return;
         }
         let found = tokio::time::timeout(CHECK_WITHIN, run.check(name)).await;
@@ -113,7 +129,7 @@ pub async fn run(rooms: Rooms, checks: Vec<&'static str>, progress: mpsc::Sender
             )]
         });
         for one in found {
-            if progress.send(Progress::Found(name, one)).await.is_err() {
+            if !say(Progress::Found(name, one)).await {
                 return;
             }
         }

@@ -155,12 +155,13 @@ pub async fn udp_ports(config: &RtcConfig) -> Vec<Found> {
         .step_by(usize::try_from(step).unwrap_or(1))
         .filter_map(|port| u16::try_from(port).ok())
         .collect();
-    let mut free = Vec::new();
+    // One is kept, the others are let go at once: callers who join meanwhile need them.
+    let (mut kept, mut taken) = (None, 0);
     let mut problem = None;
     for port in &tried {
         match UdpSocket::bind((bind, *port)).await {
-            Ok(socket) => free.push(socket),
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+            Ok(socket) => kept = Some(socket),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => taken += 1,
             Err(error) => problem = Some(error),
         }
     }
@@ -170,14 +171,13 @@ pub async fn udp_ports(config: &RtcConfig) -> Vec<Found> {
             "rtc.bind_ip must be an address of this machine, and ports below 1024 need a right of their own",
         )];
     }
-    let Some(socket) = free.pop() else {
+    let Some(socket) = kept else {
         return vec![Found::failed(
             format!("no port of {first}-{last} is free"),
             "give calls a range of their own with rtc.udp_ports",
         )];
     };
     let mut found = vec![reached(socket, config.bind_ip).await];
-    let taken = tried.len() - free.len() - 1;
     if u64::from(size) < u64::from(config.max_sessions) {
         found.push(Found::warning(
             format!(

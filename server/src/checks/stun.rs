@@ -368,10 +368,10 @@ impl Wire {
             }
             Way::Tcp => Self::Stream(Box::new(tcp().await?)),
             Way::Tls => {
+                // Reading them takes tens of milliseconds.
+                let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs);
                 let mut roots = rustls::RootCertStore::empty();
-                for root in rustls_native_certs::load_native_certs().certs {
-                    let _ = roots.add(root);
-                }
+                roots.add_parsable_certificates(found.await.map_err(|e| e.to_string())?.certs);
                 let provider = Arc::new(rustls::crypto::ring::default_provider());
                 let config = rustls::ClientConfig::builder_with_provider(provider)
                     .with_safe_default_protocol_versions()

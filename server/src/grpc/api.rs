@@ -7,7 +7,7 @@ use booth_core::{
 };
 use booth_proto::convert::{self, names};
 use booth_proto::v1;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 use tracing::error;
@@ -23,6 +23,8 @@ use crate::vmix::TallyMap;
 
 /// Streams open at a time, all clients together: each keeps a place in the board's queue and may ask for snapshots.
 const WATCHERS: usize = 256;
+/// Those of links (walls, pages), apart from the others: whatever such a page does, consoles have their places.
+const LINK_WATCHERS: usize = 64;
 
 /// Cloned into each service.
 #[derive(Debug, Clone)]
@@ -31,7 +33,8 @@ pub struct Api {
     pub started: Timestamp,
     pub stop: CancellationToken,
     pub ticker: Ticker,
-    pub watchers: Arc<Semaphore>,
+    watchers: Arc<Semaphore>,
+    link_watchers: Arc<Semaphore>,
     /// Held while settings are read, merged and written. Only this room writes settings, so no change is lost, and
     /// nobody is refused for a change of something else on the same resource.
     pub settings: Arc<Mutex<()>>,
@@ -51,10 +54,22 @@ impl Api {
             started: rooms.clock.now(),
             ticker: Ticker::start(&rooms, stop.clone()),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
+            link_watchers: Arc::new(Semaphore::new(LINK_WATCHERS)),
             settings: Arc::default(),
             rooms,
             stop,
         }
+    }
+
+    /// A place for one more stream.
+    pub fn watch_place(&self, who: &Identity) -> Result<OwnedSemaphorePermit, Status> {
+        let places = match who.until {
+            Some(_) => &self.link_watchers,
+            None => &self.watchers,
+        };
+        Arc::clone(places)
+            .try_acquire_owned()
+            .map_err(|_| Reason::TooManyWatchers.status("too many streams are open"))
     }
 
     pub fn state(&self) -> Arc<State> {

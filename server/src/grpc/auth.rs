@@ -1,6 +1,6 @@
 //! Who may call what: one table, checked before any handler runs.
 
-use booth_core::{Denied, OperatorId, Role, State, TokenHash};
+use booth_core::{Denied, OperatorId, Role, State, Timestamp, TokenHash};
 use http::HeaderMap;
 use tonic::Status;
 
@@ -127,6 +127,8 @@ const TOKEN_MAX: usize = 512;
 pub struct Identity {
     pub id: OperatorId,
     pub token: TokenHash,
+    /// When what was opened ends: of a link token.
+    pub until: Option<Timestamp>,
 }
 
 /// Lets a request through to `path`, as somebody or (where the table says so) as nobody.
@@ -141,10 +143,11 @@ pub fn admit(rooms: &Rooms, path: &str, headers: &HeaderMap) -> Result<Option<Id
     let token = bearer(headers).ok_or_else(|| {
         Reason::TokenMissing.status("a token is needed: send `authorization: Bearer TOKEN`")
     })?;
-    let token = if token.starts_with(LINK_PREFIX) {
-        linked(rooms, path, token)?
+    let (token, until) = if token.starts_with(LINK_PREFIX) {
+        let (token, until) = linked(rooms, path, token)?;
+        (token, Some(until))
     } else {
-        token_hash(token)
+        (token_hash(token), None)
     };
     let state = rooms.board.state();
     // Looked up by its hash, so that how long it takes says nothing of any token.
@@ -158,23 +161,29 @@ pub fn admit(rooms: &Rooms, path: &str, headers: &HeaderMap) -> Result<Option<Id
     Ok(Some(Identity {
         id: operator.id.clone(),
         token,
+        until,
     }))
 }
 
-/// The token that a link token stands for, where it may.
-fn linked(rooms: &Rooms, path: &str, token: &str) -> Result<TokenHash, Status> {
+/// The token that a link token stands for, where it may, and until when.
+fn linked(rooms: &Rooms, path: &str, token: &str) -> Result<(TokenHash, Timestamp), Status> {
     let (of, expires) = rooms
         .keys
         .open_link_token(token)
         .ok_or_else(|| Reason::TokenUnknown.status("this link token is not valid here"))?;
     if rooms.clock.now() >= expires {
-        return Err(Reason::LinkExpired.status("this link token has expired: ask for a new one"));
+        return Err(link_expired());
     }
     if !BY_LINK.contains(&path) {
         return Err(Reason::LinkTooNarrow
             .status("a link token opens tiles and event streams only: use the operator's token"));
     }
-    Ok(of)
+    Ok((of, expires))
+}
+
+/// Also the end of a stream that a link token opened.
+pub fn link_expired() -> Status {
+    Reason::LinkExpired.status("this link token has expired: ask for a new one")
 }
 
 /// What one method asks for only when its request says so, checked by its handler.

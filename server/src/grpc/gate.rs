@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Limited};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -23,10 +22,6 @@ use crate::server::Rooms;
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Where media files are looked into before the answer.
 const FILES_WITHIN: Duration = CHECK_WITHIN.saturating_add(ANSWER_WITHIN);
-
-/// The rest of a refused request: what clients write in one go, and no gift to strangers.
-const REST_BYTES: usize = 64 * 1024;
-const REST_WITHIN: Duration = Duration::from_secs(1);
 
 fn answer_within(path: &str) -> Duration {
     match path {
@@ -82,10 +77,8 @@ where
             Ok(None) => {}
             Err(status) => {
                 debug!(path = request.uri().path(), code = ?status.code(), "not admitted");
-                return Box::pin(async move {
-                    read_out(request.into_body()).await;
-                    Ok(status.into_http())
-                });
+                // The body is let go unread: what translates it would work for a stranger.
+                return Box::pin(async move { Ok(status.into_http()) });
             }
         }
         // The one that was polled ready answers; its clone waits for the next request.
@@ -101,13 +94,6 @@ where
             }
         })
     }
-}
-
-/// Reads what is still coming of a refused request. An answer that overtakes its HTTP/1 request ends the connection, and
-/// the client, still writing, is told of a broken pipe instead of the refusal.
-async fn read_out(body: Body) {
-    let rest = Limited::new(body, REST_BYTES).collect();
-    let _ = tokio::time::timeout(REST_WITHIN, rest).await;
 }
 
 /// Gives the transport's own errors a reason, and the code that says whose fault they are.
@@ -140,6 +126,37 @@ fn explained(response: Response<Body>) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grpc::tests::Booth;
+
+    /// Reading it is what translates a stranger's JSON.
+    struct Untouchable;
+
+    impl hyper::body::Body for Untouchable {
+        type Data = bytes::Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, Status>>> {
+            panic!("the body of a refused request is read");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_body_of_a_refused_request_is_not_read() {
+        let booth = Booth::start().await;
+        let layer = GateLayer {
+            rooms: booth.rooms.clone(),
+        };
+        let inner = tower::service_fn(|_: Request<Body>| async {
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        });
+        let request = Request::post("/booth.v1.SlotService/TakeSlot").body(Body::new(Untouchable));
+        let answer = layer.layer(inner).call(request.unwrap()).await.unwrap();
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!(status.code(), Code::Unauthenticated);
+    }
 
     #[test]
     fn only_methods_that_look_into_files_take_longer() {

@@ -16,8 +16,9 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use super::api::{Api, invalid};
-use super::auth::{Identity, still_admitted};
+use super::auth::{Identity, link_expired, still_admitted};
 use super::status::Reason;
+use super::watch::at;
 use crate::meters::Readings;
 use crate::server::Rooms;
 
@@ -67,6 +68,8 @@ pub struct MeterReader {
     stop: CancellationToken,
     /// Takes every `step`-th frame.
     step: u64,
+    /// When the link token that opened the stream expires.
+    over: Option<tokio::time::Instant>,
     next: u64,
     ended: bool,
     _place: OwnedSemaphorePermit,
@@ -83,12 +86,11 @@ impl MeterReader {
             rate @ 1..=RATE => rate,
             _ => return Err(invalid("rate", format!("1 to {RATE} a second"))),
         };
-        let place = Arc::clone(&api.watchers)
-            .try_acquire_owned()
-            .map_err(|_| Reason::TooManyWatchers.status("too many streams are open"))?;
+        let place = api.watch_place(&who)?;
         Ok(Self {
             frames: api.ticker.0.subscribe(),
             states: api.rooms.board.follow(),
+            over: who.until.map(|until| api.rooms.clock.instant(until)),
             who,
             stop: api.stop.clone(),
             step: u64::from(RATE.div_ceil(rate)),
@@ -115,6 +117,7 @@ impl MeterReader {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(stopping()),
+                () = at(self.over) => return Err(link_expired()),
                 state = self.states.changed() => state.map_err(|_| stopping())?,
                 frame = self.frames.changed() => {
                     frame.map_err(|_| stopping())?;

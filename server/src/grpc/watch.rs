@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::api::{Api, invalid};
-use super::auth::{Identity, still_admitted};
+use super::auth::{Identity, link_expired, still_admitted};
 use super::status::Reason;
 use crate::board::{Board, Change, Resume};
 use crate::clock::Clock;
@@ -61,9 +61,19 @@ pub struct Watcher {
     parts: VecDeque<v1::WatchResponse>,
     next_beat: Instant,
     volatile_due: Option<Instant>,
+    /// When the link token that opened the stream expires.
+    over: Option<Instant>,
     volatile_told: Instant,
     ended: bool,
     _place: OwnedSemaphorePermit,
+}
+
+/// Then, or never.
+pub async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Watcher {
@@ -79,9 +89,7 @@ impl Watcher {
                 ));
             }
         };
-        let place = Arc::clone(&api.watchers)
-            .try_acquire_owned()
-            .map_err(|_| Reason::TooManyWatchers.status("too many streams are open"))?;
+        let place = api.watch_place(&who)?;
         let board = api.rooms.board.clone();
         // Subscribed first: what comes in between is seen twice, and told once.
         let changes = board.reader().changes;
@@ -89,6 +97,7 @@ impl Watcher {
         let state = states.borrow_and_update().clone();
         let mut watcher = Self {
             clock: api.rooms.clock,
+            over: who.until.map(|until| api.rooms.clock.instant(until)),
             stop: api.stop.clone(),
             who,
             show,
@@ -142,16 +151,12 @@ impl Watcher {
             {
                 return Ok(told);
             }
-            let volatile = self.volatile_due;
-            let volatile = async {
-                match volatile {
-                    Some(due) => tokio::time::sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let volatile = at(self.volatile_due);
+            let over = at(self.over);
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(stopping()),
+                () = over => return Err(link_expired()),
                 state = self.states.changed() => state.map_err(|_| stopping())?,
                 tallies = self.tallies.changed() => {
                     tallies.map_err(|_| stopping())?;

@@ -106,6 +106,12 @@ struct Title {
     refused: Option<(String, Instant)>,
 }
 
+impl Title {
+    fn is_settled(&self) -> bool {
+        self.taken.as_ref() == Some(&self.wanted)
+    }
+}
+
 #[derive(Debug)]
 pub struct Session {
     plan: Plan,
@@ -166,11 +172,15 @@ impl Session {
         self.forget();
     }
 
-    /// Titles that were never written, or are empty again, need no goodbye.
+    /// Titles that were never written, or are empty again, need no goodbye; one that is being written does.
     fn forget(&mut self) {
-        let needed =
-            |title: &Title| !title.left || title.taken.as_deref().is_some_and(|t| !t.is_empty());
-        self.titles.retain(|_, title| needed(title));
+        let written = |title: &Title| title.taken.as_deref().is_some_and(|t| !t.is_empty());
+        let asked = match &self.asked {
+            Some((Asked::Title(title, text), _)) if !text.is_empty() => Some(title),
+            _ => None,
+        };
+        self.titles
+            .retain(|name, title| !title.left || written(title) || asked == Some(name));
     }
 
     /// Whether nothing is wanted any more, and nothing is left behind.
@@ -201,7 +211,7 @@ impl Session {
                 .refused
                 .as_ref()
                 .is_some_and(|(_, until)| now < *until);
-            if field.taken.as_ref() != Some(&field.wanted) && !waits {
+            if !field.is_settled() && !waits {
                 let line = set_text(&title.input, title.field.as_deref(), &field.wanted);
                 return Some((Asked::Title(title.clone(), field.wanted.clone()), line));
             }
@@ -222,10 +232,9 @@ impl Session {
         if let Some((_, since)) = &self.asked {
             return *since + ANSWER;
         }
-        let refused = self
-            .titles
-            .values()
-            .filter_map(|t| t.refused.as_ref().map(|(_, until)| *until));
+        // What was refused and is not wanted any more is no reason to wake up.
+        let unsettled = self.titles.values().filter(|title| !title.is_settled());
+        let refused = unsettled.filter_map(|t| t.refused.as_ref().map(|(_, until)| *until));
         let look = self.looks().then_some(self.look);
         let probe = self.heard + PROBE;
         refused.chain(look).fold(probe, Instant::min)
@@ -341,7 +350,8 @@ impl Session {
         };
         let refused = || {
             let title = want.title.as_ref()?;
-            let (why, _) = self.titles.get(title)?.refused.as_ref()?;
+            let field = self.titles.get(title).filter(|field| !field.is_settled())?;
+            let (why, _) = field.refused.as_ref()?;
             Some(format!("it refuses the title «{}»: {why}", title.input))
         };
         SlotVmix {

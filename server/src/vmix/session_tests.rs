@@ -296,3 +296,34 @@ fn a_refused_subscription_a_strange_tally_and_a_flood_end_it() {
         session.hear(ok("TALLY", "1"), at(5 + n)).unwrap();
     }
 }
+
+#[test]
+fn a_refused_title_that_is_not_wanted_any_more_wakes_nobody_and_is_no_fault() {
+    let named = |text: &str| plan(&[("1", want("1", Some("Lower"), text))]);
+    let mut session = up(named(""), "0");
+    session.poll(at(3)).unwrap();
+    session.hear(ok("FUNCTION", ""), at(4)).unwrap();
+    session.plan(named("Ada"), at(5));
+    session.poll(at(5)).unwrap();
+    session.hear(er("FUNCTION", "no input"), at(6)).unwrap();
+    assert!(session.told()[&slot("1")].error.contains("no input"));
+    session.plan(named(""), at(7));
+    assert_eq!(session.poll(at(20_000)).as_deref(), Some("TALLY"));
+    session.hear(ok("TALLY", "0"), at(20_001)).unwrap();
+    assert_eq!(session.poll(at(20_002)), None);
+    assert!(session.due() > at(20_002), "it would turn for ever");
+    assert_eq!(session.told()[&slot("1")].error, "");
+}
+
+#[test]
+fn a_name_that_is_being_written_while_its_title_is_taken_away_is_emptied_again() {
+    let mut session = up(plan(&[("1", want("1", Some("Lower"), "Ada"))]), "0");
+    assert!(session.poll(at(3)).unwrap().contains("Value=Ada"));
+    session.plan(Plan::new(), at(4));
+    assert!(!session.is_over());
+    session.hear(ok("FUNCTION", ""), at(5)).unwrap();
+    let goodbye = session.poll(at(6)).unwrap();
+    assert!(goodbye.ends_with("Value="), "{goodbye}");
+    session.hear(ok("FUNCTION", ""), at(7)).unwrap();
+    assert!(session.is_over());
+}

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 const LINE_MAX: usize = 4_096;
 /// Largest state document taken: a thousand inputs with long lists of titles come to some megabytes.
 const DATA_MAX: usize = 8 << 20;
+/// Most empty lines in a row.
+const BLANK_MAX: u8 = 4;
 /// Longest text of a vMix's own that is kept, in characters.
 const TEXT_MAX: usize = 200;
 
@@ -39,6 +41,8 @@ pub struct Frames {
     bytes: Vec<u8>,
     /// Command and length of data that is not whole yet.
     data: Option<(String, usize)>,
+    /// Empty lines in a row.
+    blank: u8,
 }
 
 impl Frames {
@@ -71,8 +75,13 @@ impl Frames {
             let line = line.trim_end_matches(['\r', '\n']);
             // Some versions end their data with a line end that the length does not count.
             if line.is_empty() {
+                self.blank += 1;
+                if self.blank > BLANK_MAX {
+                    return Err(Broken::Flood);
+                }
                 continue;
             }
+            self.blank = 0;
             match parse(line)? {
                 Line::Whole(heard) => return Ok(Some(heard)),
                 Line::Data { command, length } if asked == Some(&command) => {
@@ -233,6 +242,13 @@ mod tests {
         // Also when its end came along.
         let long = format!("TALLY OK {}\r\n", "0".repeat(LINE_MAX));
         assert_eq!(heard(long.as_bytes(), 100_000, None), Err(Broken::LongLine));
+    }
+
+    #[test]
+    fn a_peer_that_sends_line_ends_alone_is_cut_off() {
+        let mut frames = Frames::default();
+        frames.push(&[b'\n'; 8_192]);
+        assert_eq!(frames.next(None), Err(Broken::Flood));
     }
 
     #[test]

@@ -175,6 +175,9 @@ fn srt_settings_have_ranges() {
     }
     accepted(|s| s.stream_id = Some("#!::r=slot1,m=request".into()));
     for url in [
+        "srt://host:9001?passphrase=0123456789",
+        "srt://host:9001?mode=caller&streamid=live",
+        "srt://anna:secret@host:9001",
         "rtmp://a:1",
         "srt://",
         "srt://host",

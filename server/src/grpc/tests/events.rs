@@ -477,3 +477,21 @@ async fn an_error_before_the_first_message_is_the_end_of_a_connect_stream() {
         assert!(stream.next().await.is_none());
     }
 }
+
+#[tokio::test]
+async fn a_stream_ends_when_the_link_that_opened_it_expires() {
+    let booth = Booth::start().await;
+    let hash = crate::secrets::token_hash(ADMIN);
+    for stream in [
+        "/booth.v1.WatchService/Watch",
+        "/booth.v1.WatchService/WatchMeters",
+    ] {
+        let expires = booth_core::Timestamp(booth.rooms.clock.now().0 + 300);
+        let token = booth.rooms.keys.link_token(&hash, expires);
+        let path = format!("{stream}?token={}", token.expose());
+        let answer = ask(&booth, bare(&path), "").await;
+        // The body was read to its end: it has one.
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(body.contains("LINK_EXPIRED"), "{stream}: {body}");
+    }
+}
