@@ -128,6 +128,25 @@ impl Site {
         }
     }
 
+    /// Until so many WebRTC sessions are there; they close beside what closed them.
+    #[track_caller]
+    pub fn sessions(&self, count: usize) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let there = async {
+                while self.rtc.count() != count {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            let waited = tokio::time::timeout(PATIENCE, there).await;
+            assert!(
+                waited.is_ok(),
+                "{} sessions, not {count} ({caller})",
+                self.rtc.count()
+            );
+        }
+    }
+
     /// A link for any number of callers; its token.
     pub async fn invite(&self, uses: Option<u32>) -> String {
         let token = secrets::new_token().unwrap().expose().clone();

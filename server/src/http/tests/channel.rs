@@ -149,7 +149,8 @@ async fn a_publisher_feeds_a_channel_by_whip_until_it_deletes_its_session() {
     let delete = site.web.request(Method::DELETE, &session, &[], "").await;
     assert_eq!(delete.unwrap().status, 200);
     site.until(|s| channel(s).publisher.is_none()).await;
-    assert!(site.rooms.hub.published(known.id).is_none() && site.rtc.count() == 0);
+    assert!(site.rooms.hub.published(known.id).is_none());
+    site.sessions(0).await;
     publisher.close().await;
 }
 
@@ -189,7 +190,7 @@ async fn only_the_live_key_opens_a_channel_and_only_one_at_a_time() {
         400,
         "BAD_REQUEST",
     );
-    assert_eq!(site.rtc.count(), 0);
+    site.sessions(0).await;
 
     assert_eq!(whip(&site, "radio", KEY, &offer_of_first).await.status, 201);
     let live = Fact::ChannelLive {
@@ -205,7 +206,7 @@ async fn only_the_live_key_opens_a_channel_and_only_one_at_a_time() {
         409,
         "CHANNEL_BUSY",
     );
-    assert_eq!(site.rtc.count(), 1);
+    site.sessions(1).await;
     for publisher in [first, vp8, mute, second] {
         publisher.close().await;
     }
@@ -229,13 +230,7 @@ async fn a_kick_a_new_key_and_a_stop_close_the_session() {
         let (publisher, session) = feed(&site).await;
         assert!(site.rtc.count() > 0);
         site.system(command).await;
-        tokio::time::timeout(PATIENCE, async {
-            while site.rtc.count() > 0 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .expect("the session is closed");
+        site.sessions(0).await;
         let gone = site.web.request(Method::DELETE, &session, &[], "").await;
         refused(&gone.unwrap(), 404, "NOT_FOUND");
         publisher.close().await;

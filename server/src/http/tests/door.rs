@@ -441,6 +441,6 @@ async fn stopping_closes_streams_and_sessions_in_time() {
         .expect("the door stays open")
         .unwrap();
     while let Ok(Some(Ok(_))) = tokio::time::timeout(PATIENCE, body.frame()).await {}
-    assert_eq!(site.rtc.count(), 0);
+    site.sessions(0).await;
     publisher.close().await;
 }

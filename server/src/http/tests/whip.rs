@@ -289,7 +289,7 @@ async fn a_full_server_says_so_and_keeps_who_is_there() {
     assert!(full.header("retry-after").unwrap().parse::<u32>().unwrap() > 0);
     // Coming back takes the caller's own place.
     assert_eq!(site.whip(&ann, &offer).await.status, 201);
-    assert_eq!(site.rtc.count(), 1);
+    site.sessions(1).await;
     publisher.close().await;
 }
 
@@ -342,12 +342,7 @@ async fn the_session_closes_when_the_call_ends() {
     let (publisher, session) = publish(&site, &rejoin, true, None).await;
     site.system(Command::Drop { id: caller.clone() }).await;
     let mut wants = site.rtc.wants();
-    let gone = async {
-        while site.rtc.count() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, gone).await.unwrap();
+    site.sessions(0).await;
     assert!(!wants.borrow_and_update().contains_key(&caller));
     let gone = site
         .web
