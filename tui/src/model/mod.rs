@@ -95,6 +95,8 @@ pub struct Pending {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
     pub command: Command,
+    /// Who must be on the slot for it; empty for nobody.
+    pub on_it: String,
     pub then: Option<Command>,
     pub sentence: String,
 }
@@ -169,8 +171,12 @@ pub struct Model {
     pub armed: Option<Armed>,
     /// When arming ran out: an Enter that comes a moment too late does nothing.
     pub ran_out: Option<u64>,
+    /// A question closed by itself: until then what is still being typed into it means nothing.
+    pub unasked: Option<u64>,
     pub pending: BTreeMap<String, Pending>,
     pub undo: Option<Undo>,
+    /// The request of the last take or release: only its answer says what can be undone.
+    pub last_air: Option<String>,
     pub conflict: Option<Conflict>,
     pub notice: Option<Notice>,
     pub modal: Option<Modal>,
@@ -220,8 +226,10 @@ impl Model {
             health: List::default(),
             armed: None,
             ran_out: None,
+            unasked: None,
             pending: BTreeMap::new(),
             undo: None,
+            last_air: None,
             conflict: None,
             notice: None,
             modal: None,

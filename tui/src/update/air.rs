@@ -3,12 +3,10 @@
 use booth_proto::v1;
 
 use crate::command::{Command, Effect, Then};
-use crate::model::line::Line;
-use crate::model::modal::Modal;
 use crate::model::{Model, Tone, Undo};
 use crate::text;
 
-use super::send::{Intent, arm, notice};
+use super::send::{Intent, arm, ask, notice};
 
 pub fn take(model: &mut Model, fade_ms: u32, over: bool, effects: &mut Vec<Effect>) {
     let caller = match pick_caller(model, over) {
@@ -42,6 +40,7 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
         let place = model.place(&caller.name);
         let then = if was_ready { Then::Requeue } else { Then::Hold };
         Undo {
+            on_it: caller.name.clone(),
             command: Command::Release {
                 slot: slot.name.clone(),
                 then,
@@ -59,6 +58,7 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
         }
     } else {
         Undo {
+            on_it: caller.name.clone(),
             command: Command::Take {
                 slot: slot.name.clone(),
                 caller: replaced.clone(),
@@ -85,13 +85,10 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
     }
 }
 
-/// The selected caller; with nobody of the queue selected, the first who is READY.
+/// The selected caller and no other; with nobody selected, the first who is READY.
 fn pick_caller(model: &Model, over: bool) -> Result<v1::Caller, String> {
     use v1::caller::State;
-    let selected = model
-        .selected_caller()
-        .filter(|c| !matches!(c.state(), State::OnAir | State::Ended));
-    let Some(caller) = selected else {
+    let Some(caller) = model.selected_caller() else {
         let ready = |c: &&v1::Caller| c.state() == State::Ready && c.connected;
         let next = model.in_queue().find(ready);
         return next
@@ -100,6 +97,13 @@ fn pick_caller(model: &Model, over: bool) -> Result<v1::Caller, String> {
     };
     let who = model.who(&caller.name);
     let key = |action| model.settings.keymap.shown(action);
+    if matches!(caller.state(), State::OnAir | State::Ended) {
+        let state = match caller.state() {
+            State::OnAir => "is ON AIR already",
+            _ => "has ENDED the call",
+        };
+        return Err(format!("{who} {state}: nobody is taken"));
+    }
     if !over && caller.state() != State::Ready {
         return Err(format!(
             "{who} is {}, not READY: {} approves, {} takes anyway",
@@ -168,15 +172,10 @@ pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
             model.world.caller_name(on_it),
             text::id(on_it).to_owned(),
         ];
-        model.modal = Some(Modal::Confirm {
-            command,
-            sentence,
-            names,
-            line: Line::default(),
-        });
-        return;
+        return ask(model, command, sentence, names);
     }
     let undo = Undo {
+        on_it: String::new(),
         command: Command::Take {
             slot: slot.name.clone(),
             caller: slot.assigned_caller.clone(),
@@ -200,33 +199,28 @@ pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
 /// The counter-command of what was done last, if the slot is still as that left it.
 pub fn undo(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(undo) = model.undo.clone() else {
-        return notice(model, Tone::Plain, "there is nothing to undo".into());
+        let last = model.last_air.as_ref().and_then(|id| model.pending.get(id));
+        let text = match last.filter(|pending| pending.accepted.is_none()) {
+            Some(pending) => format!("still on its way: {}", pending.what),
+            None => "there is nothing to undo".to_owned(),
+        };
+        return notice(model, Tone::Plain, text);
     };
-    let slot = model.world.slots.get(undo.command.resource());
-    let on_it = slot.map(|s| s.assigned_caller.as_str()).unwrap_or_default();
-    let holds = match (&undo.command, &undo.then) {
-        // A take into a free slot: the one who was taken must still be there.
-        (Command::Release { .. }, Some(Command::Move { caller, .. })) => on_it == caller,
-        (Command::Release { .. }, _) => !on_it.is_empty(),
-        (Command::Take { .. }, Some(Command::Approve { caller })) => on_it == caller,
-        (Command::Take { caller, .. }, _) => {
-            on_it != caller
-                && model
-                    .world
-                    .callers
-                    .get(caller)
-                    .is_some_and(|c| c.slot.is_empty())
+    let resource = undo.command.resource();
+    if let Some(pending) = model.pending_on(resource) {
+        let what = pending.what.clone();
+        return notice(model, Tone::Bad, format!("still on its way: {what}"));
+    }
+    let slot = model.world.slots.get(resource);
+    let same = slot.is_some_and(|s| s.assigned_caller == undo.on_it);
+    let free = match &undo.command {
+        Command::Take { caller, .. } => {
+            let found = model.world.callers.get(caller);
+            found.is_some_and(|c| c.slot.is_empty() && c.state() != v1::caller::State::Ended)
         }
         _ => true,
     };
-    let ended = match &undo.command {
-        Command::Take { caller, .. } => {
-            let found = model.world.callers.get(caller);
-            found.is_none_or(|c| c.state() == v1::caller::State::Ended)
-        }
-        _ => false,
-    };
-    if !holds || ended {
+    if !same || !free {
         let id = text::id(undo.command.resource()).to_owned();
         let by = last_on(model, undo.command.resource());
         model.undo = None;

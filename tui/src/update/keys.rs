@@ -14,7 +14,17 @@ use super::{air, channel, modal, queue};
 /// An Enter that comes this much too late is still the one that was meant for what was armed.
 const LATE_ENTER_MS: u64 = 1_000;
 
+/// Who types pauses no longer than this between two letters.
+pub const TYPING_MS: u64 = 1_000;
+
 pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
+    if model.unasked.take().is_some_and(|until| model.now < until) {
+        // The rest of a name must not be taken for commands.
+        if !matches!(key.code, Code::Enter | Code::Esc) {
+            model.unasked = Some(model.now + TYPING_MS);
+        }
+        return;
+    }
     if model.armed.is_some() {
         match key.code {
             Code::Enter => return send::fire(model, effects),

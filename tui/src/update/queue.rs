@@ -10,7 +10,7 @@ use crate::model::modal::{Modal, Write};
 use crate::model::{Model, Tone, View};
 use crate::text;
 
-use super::send::{Intent, arm, notice, send};
+use super::send::{Intent, arm, ask, notice, send};
 
 pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(caller) = subject(model, action) else {
@@ -50,16 +50,13 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Mute => return mute(model, &caller, effects),
         Action::Drop => {
             let id = text::id(&name).to_owned();
-            model.modal = Some(Modal::Confirm {
-                command: Command::Drop {
-                    caller: name,
-                    revision: caller.revision,
-                },
-                sentence: format!("END THE CALL of {who}"),
-                names: vec![who, model.world.caller_name(&caller.name), id],
-                line: Line::default(),
-            });
-            return;
+            let command = Command::Drop {
+                caller: name,
+                revision: caller.revision,
+            };
+            let sentence = format!("END THE CALL of {who}");
+            let names = vec![who, model.world.caller_name(&caller.name), id];
+            return ask(model, command, sentence, names);
         }
         _ => return,
     };
@@ -172,16 +169,12 @@ pub fn show(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
             );
         }
         Action::StopShow => {
-            model.modal = Some(Modal::Confirm {
-                command: Command::RunShow {
-                    show: name,
-                    run: false,
-                    revision,
-                },
-                sentence: format!("STOP the show {id}"),
-                names: vec![id],
-                line: Line::default(),
-            });
+            let command = Command::RunShow {
+                show: name,
+                run: false,
+                revision,
+            };
+            ask(model, command, format!("STOP the show {id}"), vec![id]);
         }
         _ => {
             let open = show.settings.as_ref().and_then(|s| s.open).unwrap_or(true);

@@ -13,6 +13,7 @@ mod mouse;
 mod page;
 mod properties;
 mod props;
+mod races;
 mod recording;
 mod rights;
 mod safety;
