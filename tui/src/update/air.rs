@@ -3,10 +3,13 @@
 use booth_proto::v1;
 
 use crate::command::{Command, Effect, Then};
-use crate::model::{Model, Tone, Undo};
+use crate::model::{Model, NAME_CELLS, Tone, Undo};
 use crate::text;
 
 use super::send::{Intent, arm, ask, notice};
+
+/// Of a name where a sentence must fit into 80 columns with two of them and all that is to be warned of.
+const SHORT_NAME_CELLS: usize = 8;
 
 pub fn take(model: &mut Model, fade_ms: u32, over: bool, effects: &mut Vec<Effect>) {
     let caller = match pick_caller(model, over) {
@@ -24,21 +27,34 @@ pub fn take(model: &mut Model, fade_ms: u32, over: bool, effects: &mut Vec<Effec
 fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, over: bool) -> Intent {
     let (id, who) = (text::id(&slot.name), model.who(&caller.name));
     let verb = if fade_ms > 0 { "FADE" } else { "TAKE" };
-    let mut sentence = format!("{verb} {id} ← {who}");
     let replaced = &slot.assigned_caller;
-    if !replaced.is_empty() {
-        sentence.push_str(&format!(", REPLACES {}", model.who(replaced)));
-    }
-    if over && caller.state() != v1::caller::State::Ready {
-        sentence.push_str(&format!(" (is {}, not READY)", state_word(caller.state())));
+    let ready = caller.state() == v1::caller::State::Ready;
+    let say = |cells: usize, warnings: String| {
+        let mut sentence = format!("{verb} {id} ← {}", model.who_within(&caller.name, cells));
+        if !replaced.is_empty() {
+            let replaced = model.who_within(replaced, cells);
+            sentence.push_str(&format!(", REPLACES {replaced}"));
+        }
+        sentence + &warnings
+    };
+    let state = state_word(caller.state());
+    let (mut long, mut short) = (String::new(), Vec::new());
+    if over && !ready {
+        long.push_str(&format!(" (is {state}, not READY)"));
+        short.push(state);
     }
     if over && !caller.connected {
-        sentence.push_str(" (NOT CONNECTED)");
+        long.push_str(" (NOT CONNECTED)");
+        short.push("NO LINK");
     }
-    let was_ready = caller.state() == v1::caller::State::Ready;
+    let short = match short.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", short.join(", ")),
+    };
+    let (sentence, short) = (say(NAME_CELLS, long), say(SHORT_NAME_CELLS, short));
     let undo = if replaced.is_empty() {
         let place = model.place(&caller.name);
-        let then = if was_ready { Then::Requeue } else { Then::Hold };
+        let then = if ready { Then::Requeue } else { Then::Hold };
         Undo {
             on_it: caller.name.clone(),
             command: Command::Release {
@@ -66,7 +82,7 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
                 over: true,
                 revision: 0,
             },
-            then: was_ready.then(|| Command::Approve {
+            then: ready.then(|| Command::Approve {
                 caller: caller.name.clone(),
             }),
             sentence: format!("UNDO: TAKE {id} ← {} again", model.who(replaced)),
@@ -81,6 +97,7 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
     };
     Intent {
         undo: Some(undo),
+        short,
         ..Intent::new(command, sentence)
     }
 }
@@ -167,11 +184,7 @@ pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
     };
     if then == Then::Drop {
         let on_it = &slot.assigned_caller;
-        let names = vec![
-            who,
-            model.world.caller_name(on_it),
-            text::id(on_it).to_owned(),
-        ];
+        let names = model.names_of(on_it);
         return ask(model, command, sentence, names);
     }
     let undo = Undo {

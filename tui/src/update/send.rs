@@ -6,6 +6,7 @@ use crate::model::log::{Entry, Weight};
 use crate::model::modal::Modal;
 use crate::model::{Armed, Model, Notice, Pending, Tone, Undo};
 use crate::text;
+use crate::view::layout;
 
 const NOTICE_MS: u64 = 5_000;
 const BAD_NOTICE_MS: u64 = 10_000;
@@ -15,6 +16,8 @@ pub struct Intent {
     pub command: Command,
     /// `TAKE 2 ← Bravo`.
     pub sentence: String,
+    /// The same for a narrow terminal; empty where it is short anyway.
+    pub short: String,
     pub undo: Option<Undo>,
     pub then: Option<Command>,
 }
@@ -24,6 +27,7 @@ impl Intent {
         Self {
             command,
             sentence: sentence.into(),
+            short: String::new(),
             undo: None,
             then: None,
         }
@@ -46,6 +50,8 @@ pub fn arm(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
         until: model.now + model.settings.arm_ms,
         seen: seen(model, &intent.command),
         sentence: intent.sentence,
+        short: intent.short,
+        deaf_until: 0,
         command: intent.command,
         undo: intent.undo,
         then: intent.then,
@@ -60,10 +66,9 @@ pub fn fire(model: &mut Model, effects: &mut Vec<Effect>) {
         return;
     };
     let intent = Intent {
-        command: armed.command,
-        sentence: armed.sentence,
         undo: armed.undo,
         then: armed.then,
+        ..Intent::new(armed.command, armed.sentence)
     };
     send(model, intent, effects);
 }
@@ -85,6 +90,8 @@ fn barred(model: &Model, command: &Command) -> Option<&'static str> {
         None
     } else if model.stale() {
         Some("the state is unknown")
+    } else if layout::too_small(model) {
+        Some("the terminal is too small")
     } else if model.world.revision_of(command.resource()) == 0 {
         // To the server 0 means any revision.
         Some("it is not there any more")

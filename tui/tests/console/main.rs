@@ -6,6 +6,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod accidents;
 mod hostile;
 mod keys;
 mod looks;

@@ -26,7 +26,9 @@ enum Step {
     Refuse,
     Conflict,
     Paste(String),
-    /// What an open question asks for.
+    /// A question that wants a name.
+    Ask(&'static str),
+    /// The name an open question wants, and Enter.
     Name,
     Change(u8),
 }
@@ -56,7 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Accept),
         1 => Just(Step::Refuse),
         1 => Just(Step::Conflict),
-        3 => Just(Step::Name),
+        3 => proptest::sample::select(vec!["1 R d", "d", "g c F x"]).prop_map(Step::Ask),
+        4 => Just(Step::Name),
         1 => "\\PC{0,12}".prop_map(Step::Paste),
         3 => any::<u8>().prop_map(Step::Change),
     ]
@@ -129,7 +132,7 @@ proptest! {
         for step in steps {
             let armed = stage.model.armed.clone();
             let stale = stage.model.stale();
-            let enter = matches!(step, Step::Key(Key { code: Code::Enter, .. }));
+            let enter = matches!(step, Step::Key(Key { code: Code::Enter, .. }) | Step::Name);
             let accepting = matches!(step, Step::Accept);
             stage.effects.clear();
             match step {
@@ -150,8 +153,11 @@ proptest! {
                 Step::Paste(text) => stage.feed(Msg::Paste(text)),
                 Step::Name => if let Some(Modal::Confirm { names, .. }) = &stage.model.modal {
                     let name = names[0].clone();
+                    stage.keys("ctrl-u");
                     stage.feed(Msg::Paste(name));
+                    stage.keys("enter");
                 },
+                Step::Ask(keys) => { stage.keys(keys); },
                 Step::Change(n) => change(&mut stage, n),
             }
             for effect in &stage.effects {
