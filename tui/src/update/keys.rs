@@ -85,15 +85,15 @@ fn means(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
         Found::Prefix(_) => {}
         Found::Nothing => {
             let typed = std::mem::take(&mut model.prefix);
-            if typed.len() > 1 && key.code != Code::Esc {
-                notice(
-                    model,
-                    Tone::Plain,
-                    format!(
-                        "{} means nothing here; ? shows all keys",
-                        show_sequence(&typed)
-                    ),
+            // What went wrong stays to be read.
+            let bad = model.notice.as_ref().is_some_and(|n| n.tone == Tone::Bad);
+            if key.code != Code::Esc && !bad {
+                let (typed, help) = (
+                    show_sequence(&typed),
+                    model.settings.keymap.shown(Action::Help),
                 );
+                let text = format!("{typed} means nothing here; {help} shows the keys that do");
+                notice(model, Tone::Plain, text);
             }
         }
     }
