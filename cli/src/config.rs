@@ -8,7 +8,7 @@
 //! token_file = "tokens/studio"           # beside this file, or an absolute path
 //! ```
 //!
-//! The tables `console` and `keys` are the console's own: it reads them itself. Tokens are never in the file.
+//! The table `console` is the console's own: it reads it itself. Tokens are never in the file.
 
 mod edit;
 
@@ -44,8 +44,6 @@ pub struct Config {
     pub contexts: BTreeMap<String, Context>,
     #[serde(default)]
     console: Option<toml::Table>,
-    #[serde(default)]
-    keys: Option<toml::Table>,
 }
 
 /// `$XDG_CONFIG_HOME/booth`, else `~/.config/booth`.
@@ -223,7 +221,7 @@ mod tests {
     use crate::tree;
     use clap::FromArgMatches;
 
-    const FILE: &str = "# mine\ncontext = \"studio\"\n[contexts.studio]\nserver = \"http://a:1\"\ntoken_file = \"tokens/studio\"\n[contexts.home]\nserver = \"http://b:2\"\n[console]\ntheme = \"dark\"\n[keys]\nt = \"take\"\n";
+    const FILE: &str = "# mine\ncontext = \"studio\"\n[contexts.studio]\nserver = \"http://a:1\"\ntoken_file = \"tokens/studio\"\n[contexts.home]\nserver = \"http://b:2\"\n[console]\ntheme = \"dark\"\n[console.keys]\ntake = \"ctrl-t\"\n";
 
     fn parsed(text: &str) -> Outcome<Config> {
         parse(Path::new("/c/config.toml"), text)
@@ -295,7 +293,11 @@ mod tests {
             ),
             (
                 "colour = 1\n",
-                "/c/config.toml, line 1, colour: unknown field `colour`, expected one of `context`, `contexts`, `console`, `keys`",
+                "/c/config.toml, line 1, colour: unknown field `colour`, expected one of `context`, `contexts`, `console`",
+            ),
+            (
+                "context = \"a\"\n[keys]\nt = \"take\"\n[contexts.a]\nserver = \"x\"\n",
+                "/c/config.toml, line 2, [keys]: unknown field `keys`, expected one of `context`, `contexts`, `console`",
             ),
             (
                 "[contexts.a]\nserver = 1\n",
@@ -317,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn the_console_s_tables_are_its_own() {
+    fn the_console_s_table_is_its_own() {
         let config = parsed(FILE).unwrap();
         assert_eq!(config.contexts.len(), 2);
         assert_eq!(config.context("gone").unwrap_err().exit_code(), 3);

@@ -192,9 +192,14 @@ pub fn parse(
         })?;
         changes.insert(action, sequences);
     }
-    let first = console.keys.keys().next().map_or(0..0, Spanned::span);
-    settings.keymap =
-        Keymap::remapped(&changes).map_err(|why| at(first, format!("console.keys: {why}")))?;
+    settings.keymap = Keymap::remapped(&changes).map_err(|clash| {
+        let name = clash.action.spec().name;
+        let found = console.keys.keys().find(|key| key.get_ref() == name);
+        at(
+            found.map_or(0..0, Spanned::span),
+            format!("console.keys.{name}: {}", clash.why),
+        )
+    })?;
     Ok(settings)
 }
 
@@ -223,6 +228,12 @@ mod tests {
 
     #[test]
     fn a_mistake_is_told_with_file_line_key_and_what_is_allowed() {
+        // The line of the key that clashes, wherever it stands among others.
+        let said = refused("[console.keys]\napprove = \"f2\"\ntake = \"h\"\nchat = \"f3\"\n");
+        assert!(
+            said.starts_with("config.toml:3: console.keys.take: ") && said.contains("hold"),
+            "{said}"
+        );
         let said = refused("[console]\n\nthemes = \"dark\"\n");
         assert!(
             said.starts_with("config.toml:3: ")

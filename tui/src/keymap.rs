@@ -12,6 +12,15 @@ pub struct Keymap {
     bindings: Vec<(Vec<Key>, Action)>,
 }
 
+/// Why a change of the keys is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Clash {
+    /// The changed one that is to blame.
+    pub action: Action,
+    pub why: String,
+}
+
 /// What keys typed so far mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -35,7 +44,7 @@ impl Default for Keymap {
 
 impl Keymap {
     /// With other keys for some actions; no keys at all takes an action off the keyboard.
-    pub fn remapped(changes: &BTreeMap<Action, Vec<Vec<Key>>>) -> Result<Self, String> {
+    pub fn remapped(changes: &BTreeMap<Action, Vec<Vec<Key>>>) -> Result<Self, Clash> {
         let mut map = Self::default();
         map.bindings
             .retain(|(_, action)| !changes.contains_key(action));
@@ -46,23 +55,23 @@ impl Keymap {
         }
         // The first binding is the one that is shown: the table's order.
         map.bindings.sort_by_key(|(_, action)| *action);
-        map.check()?;
+        map.check(|action| changes.contains_key(&action))?;
         Ok(map)
     }
 
     /// Every key has one meaning wherever it works, arming needs Enter and Esc, and digits pick.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, changed: impl Fn(Action) -> bool) -> Result<(), Clash> {
         for (keys, action) in &self.bindings {
             let first = keys.first();
             let taken = first.is_some_and(|key| {
                 matches!(key.code, Code::Enter | Code::Char('0'..='9')) && !key.ctrl && !key.alt
             });
             if taken {
-                return Err(format!(
-                    "{} cannot be {}: Enter confirms and digits pick slots",
-                    show_sequence(keys),
-                    action.spec().name
-                ));
+                let (keys, name) = (show_sequence(keys), action.spec().name);
+                return Err(Clash {
+                    action: *action,
+                    why: format!("{keys} cannot be {name}: Enter confirms and digits pick slots"),
+                });
             }
         }
         for (n, (keys, action)) in self.bindings.iter().enumerate() {
@@ -72,13 +81,17 @@ impl Keymap {
                     && meet(action.spec().scope, other.spec().scope)
                     && action != other;
                 if clash {
-                    return Err(format!(
-                        "{} is {} and {} is {}: one key cannot mean both",
-                        show_sequence(keys),
-                        action.spec().name,
-                        show_sequence(other_keys),
-                        other.spec().name
-                    ));
+                    let blamed = if changed(*action) { action } else { other };
+                    return Err(Clash {
+                        action: *blamed,
+                        why: format!(
+                            "{} is {} and {} is {}: one key cannot mean both",
+                            show_sequence(keys),
+                            action.spec().name,
+                            show_sequence(other_keys),
+                            other.spec().name
+                        ),
+                    });
                 }
             }
         }
@@ -144,7 +157,7 @@ mod tests {
     #[test]
     fn the_table_itself_is_free_of_clashes_and_every_key_in_it_can_be_typed() {
         let map = Keymap::default();
-        assert_eq!(map.check(), Ok(()));
+        assert_eq!(map.check(|_| false), Ok(()));
         let written: usize = ACTIONS.iter().map(|spec| spec.keys.len()).sum();
         assert_eq!(map.bindings.len(), written);
     }
@@ -172,12 +185,14 @@ mod tests {
         assert_eq!(map.shown(Action::Take), "ctrl-t");
 
         let changes = BTreeMap::from([(Action::Take, vec![keys("a")])]);
-        let why = Keymap::remapped(&changes).unwrap_err();
+        let why = Keymap::remapped(&changes).unwrap_err().to_string();
         assert!(why.contains("take") && why.contains("approve"), "{why}");
         let changes = BTreeMap::from([(Action::Take, vec![keys("g")])]);
-        assert!(Keymap::remapped(&changes).unwrap_err().contains("g"));
+        let clash = Keymap::remapped(&changes).unwrap_err();
+        assert!(clash.action == Action::Take && clash.why.contains("g is take"));
         let changes = BTreeMap::from([(Action::Take, vec![keys("enter")])]);
-        assert!(Keymap::remapped(&changes).unwrap_err().contains("Enter"));
+        let clash = Keymap::remapped(&changes).unwrap_err();
+        assert!(clash.why.contains("Enter"));
     }
 
     #[test]

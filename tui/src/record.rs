@@ -1,6 +1,6 @@
 //! Sessions as files: a header, then one input a line. What is recorded can be replayed without a server.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
@@ -38,13 +38,15 @@ pub struct Recorder {
 impl Recorder {
     /// Readable by its owner alone: it holds what callers wrote.
     pub fn create(path: &Path) -> io::Result<Self> {
-        use std::os::unix::fs::OpenOptionsExt;
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
         let file = File::options()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
             .open(path)?;
+        // One that was there keeps its mode otherwise.
+        file.set_permissions(Permissions::from_mode(0o600))?;
         let mut file = BufWriter::new(file);
         let header = Header {
             format: FORMAT.into(),

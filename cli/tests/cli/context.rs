@@ -166,7 +166,7 @@ async fn contexts_are_added_used_and_listed_and_the_rest_of_the_file_stays() {
     std::fs::create_dir(home.path().join("booth")).unwrap();
     std::fs::write(
         &file,
-        "# kept\n[console]\ntheme = \"dark\" # mine\n\n[keys]\nt = \"take\"\n",
+        "# kept\n[console]\ntheme = \"dark\" # mine\n\n[console.keys]\ntake = \"ctrl-t\"\n",
     )
     .unwrap();
     let add = [
@@ -212,7 +212,7 @@ async fn contexts_are_added_used_and_listed_and_the_rest_of_the_file_stays() {
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(
         text.contains("# kept\n[console]\ntheme = \"dark\" # mine\n")
-            && text.contains("t = \"take\""),
+            && text.contains("[console.keys]\ntake = \"ctrl-t\""),
         "{text}"
     );
 }

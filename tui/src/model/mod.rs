@@ -70,7 +70,11 @@ pub struct Armed {
     pub command: Command,
     /// `TAKE 2 ← Bravo`.
     pub sentence: String,
+    /// The same for a narrow terminal, where it can be long; else empty.
+    pub short: String,
     pub until: u64,
+    /// Until then an Enter is the one that armed it: held, or bouncing.
+    pub deaf_until: u64,
     /// Who was on the slot, or what the channel was held on, when it was armed; a change of it disarms.
     pub seen: String,
     pub undo: Option<Undo>,
@@ -95,6 +99,8 @@ pub struct Pending {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
     pub command: Command,
+    /// Who must be on the slot for it; empty for nobody.
+    pub on_it: String,
     pub then: Option<Command>,
     pub sentence: String,
 }
@@ -169,8 +175,12 @@ pub struct Model {
     pub armed: Option<Armed>,
     /// When arming ran out: an Enter that comes a moment too late does nothing.
     pub ran_out: Option<u64>,
+    /// A question closed by itself: until then what is still being typed into it means nothing.
+    pub unasked: Option<u64>,
     pub pending: BTreeMap<String, Pending>,
     pub undo: Option<Undo>,
+    /// The request of the last take or release: only its answer says what can be undone.
+    pub last_air: Option<String>,
     pub conflict: Option<Conflict>,
     pub notice: Option<Notice>,
     pub modal: Option<Modal>,
@@ -189,6 +199,8 @@ pub struct Model {
 
 /// Heartbeats come every second: three are missing.
 pub const STALE_MS: u64 = 3_500;
+/// Of a name in a sentence.
+pub const NAME_CELLS: usize = 16;
 /// They come fifteen times a second.
 const LEVELS_STALE_MS: u64 = 2_000;
 
@@ -220,8 +232,10 @@ impl Model {
             health: List::default(),
             armed: None,
             ran_out: None,
+            unasked: None,
             pending: BTreeMap::new(),
             undo: None,
+            last_air: None,
             conflict: None,
             notice: None,
             modal: None,
@@ -249,17 +263,35 @@ impl Model {
         self.stale() || self.now >= self.meters.at_ms + LEVELS_STALE_MS
     }
 
-    /// A caller by name, and by id too where somebody else of this name is in the show.
+    /// A caller by name, and by id too where somebody else in the show looks the same. Short enough for a sentence: callers
+    /// choose their names, and what stands after one must stay in sight.
     pub fn who(&self, caller: &str) -> String {
-        let name = self.world.caller_name(caller);
+        self.who_within(caller, NAME_CELLS)
+    }
+
+    pub fn who_within(&self, caller: &str, cells: usize) -> String {
+        let shown = |name: &str| text::fit(&self.world.caller_name(name), cells).into_owned();
+        let name = shown(caller);
         let alike = self.world.callers.values().any(|other| {
             other.name != caller
                 && other.state() != v1::caller::State::Ended
-                && self.world.caller_name(&other.name) == name
+                && shown(&other.name) == name
         });
-        match alike {
-            true => format!("{name} ({})", text::id(caller)),
-            false => name,
+        if !alike {
+            return name;
+        }
+        let id = format!(" ({})", text::id(caller));
+        let room = cells.saturating_sub(text::width(&id)).max(2);
+        format!("{}{id}", text::fit(&name, room))
+    }
+
+    /// What may be typed to mean a caller; first what is asked for: never a name that is cut.
+    pub fn names_of(&self, caller: &str) -> Vec<String> {
+        let (who, name) = (self.who(caller), self.world.caller_name(caller));
+        let id = text::id(caller).to_owned();
+        match who.starts_with(&name) {
+            true => vec![who, name, id],
+            false => vec![id, name],
         }
     }
 

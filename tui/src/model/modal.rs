@@ -34,6 +34,8 @@ pub enum Modal {
         sentence: String,
         /// Any of these is right.
         names: Vec<String>,
+        /// What it relied on when it was asked; a change of it closes the question.
+        seen: String,
         line: Line,
     },
     /// A short list with a key for each.

@@ -12,8 +12,8 @@ pub struct World {
     pub callers: BTreeMap<String, v1::Caller>,
     pub slots: BTreeMap<String, v1::Slot>,
     pub channels: BTreeMap<String, v1::Channel>,
-    /// Another part of the snapshot comes.
-    partial: bool,
+    /// A snapshot of which parts are still missing; what was known stays until it is whole.
+    coming: Option<Box<World>>,
 }
 
 impl World {
@@ -21,35 +21,45 @@ impl World {
     pub fn apply(&mut self, response: &v1::WatchResponse) -> bool {
         match &response.message {
             Some(Message::Snapshot(snapshot)) => {
-                if !self.partial {
-                    *self = Self::default();
+                let mut coming = self.coming.take().unwrap_or_default();
+                coming.add(snapshot);
+                if snapshot.more {
+                    self.coming = Some(coming);
+                    return false;
                 }
-                self.partial = snapshot.more;
-                let named = |c: &v1::Caller| c.name.clone();
-                self.shows
-                    .extend(snapshot.shows.iter().map(|s| (s.name.clone(), s.clone())));
-                self.callers
-                    .extend(snapshot.callers.iter().map(|c| (named(c), c.clone())));
-                self.slots
-                    .extend(snapshot.slots.iter().map(|s| (s.name.clone(), s.clone())));
-                self.channels.extend(
-                    snapshot
-                        .channels
-                        .iter()
-                        .map(|c| (c.name.clone(), c.clone())),
-                );
+                *self = *coming;
             }
             Some(Message::Change(change)) => {
+                // Whatever else comes ends a snapshot that was broken off.
+                self.coming = None;
                 for resource in change.resources.iter().filter_map(|r| r.resource.as_ref()) {
                     self.put(resource);
                 }
             }
-            Some(Message::Heartbeat(_)) | None => {}
+            Some(Message::Heartbeat(_)) | None => {
+                if self.coming.is_some() {
+                    return false;
+                }
+            }
         }
-        if !self.partial {
-            self.revision = response.revision;
-        }
-        !self.partial
+        self.revision = response.revision;
+        true
+    }
+
+    /// Drops the parts of a snapshot that a broken stream left unfinished.
+    pub fn broken(&mut self) {
+        self.coming = None;
+    }
+
+    fn add(&mut self, part: &v1::Snapshot) {
+        let shows = part.shows.iter().map(|s| (s.name.clone(), s.clone()));
+        self.shows.extend(shows);
+        let callers = part.callers.iter().map(|c| (c.name.clone(), c.clone()));
+        self.callers.extend(callers);
+        let slots = part.slots.iter().map(|s| (s.name.clone(), s.clone()));
+        self.slots.extend(slots);
+        let channels = part.channels.iter().map(|c| (c.name.clone(), c.clone()));
+        self.channels.extend(channels);
     }
 
     fn put(&mut self, resource: &Resource) {
@@ -146,10 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_in_parts_replaces_what_was_there_once_it_begins() {
+    fn a_snapshot_in_parts_replaces_what_was_there_once_it_is_whole() {
         let mut world = World::default();
         assert!(world.apply(&snapshot(&["slots/old"], false)));
+        assert!(!world.apply(&snapshot(&["slots/broken-off"], true)));
+        world.broken();
         assert!(!world.apply(&snapshot(&["slots/10"], true)));
+        assert!(world.slots.contains_key("slots/old") && world.slots.len() == 1);
         assert!(world.apply(&snapshot(&["slots/2"], false)));
         let names: Vec<_> = world
             .slots_of("shows/main")

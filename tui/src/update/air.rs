@@ -3,12 +3,13 @@
 use booth_proto::v1;
 
 use crate::command::{Command, Effect, Then};
-use crate::model::line::Line;
-use crate::model::modal::Modal;
-use crate::model::{Model, Tone, Undo};
+use crate::model::{Model, NAME_CELLS, Tone, Undo};
 use crate::text;
 
-use super::send::{Intent, arm, notice};
+use super::send::{Intent, arm, ask, notice};
+
+/// Of a name where a sentence must fit into 80 columns with two of them and all that is to be warned of.
+const SHORT_NAME_CELLS: usize = 8;
 
 pub fn take(model: &mut Model, fade_ms: u32, over: bool, effects: &mut Vec<Effect>) {
     let caller = match pick_caller(model, over) {
@@ -26,22 +27,36 @@ pub fn take(model: &mut Model, fade_ms: u32, over: bool, effects: &mut Vec<Effec
 fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, over: bool) -> Intent {
     let (id, who) = (text::id(&slot.name), model.who(&caller.name));
     let verb = if fade_ms > 0 { "FADE" } else { "TAKE" };
-    let mut sentence = format!("{verb} {id} ← {who}");
     let replaced = &slot.assigned_caller;
-    if !replaced.is_empty() {
-        sentence.push_str(&format!(", REPLACES {}", model.who(replaced)));
-    }
-    if over && caller.state() != v1::caller::State::Ready {
-        sentence.push_str(&format!(" (is {}, not READY)", state_word(caller.state())));
+    let ready = caller.state() == v1::caller::State::Ready;
+    let say = |cells: usize, warnings: String| {
+        let mut sentence = format!("{verb} {id} ← {}", model.who_within(&caller.name, cells));
+        if !replaced.is_empty() {
+            let replaced = model.who_within(replaced, cells);
+            sentence.push_str(&format!(", REPLACES {replaced}"));
+        }
+        sentence + &warnings
+    };
+    let state = state_word(caller.state());
+    let (mut long, mut short) = (String::new(), Vec::new());
+    if over && !ready {
+        long.push_str(&format!(" (is {state}, not READY)"));
+        short.push(state);
     }
     if over && !caller.connected {
-        sentence.push_str(" (NOT CONNECTED)");
+        long.push_str(" (NOT CONNECTED)");
+        short.push("NO LINK");
     }
-    let was_ready = caller.state() == v1::caller::State::Ready;
+    let short = match short.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", short.join(", ")),
+    };
+    let (sentence, short) = (say(NAME_CELLS, long), say(SHORT_NAME_CELLS, short));
     let undo = if replaced.is_empty() {
         let place = model.place(&caller.name);
-        let then = if was_ready { Then::Requeue } else { Then::Hold };
+        let then = if ready { Then::Requeue } else { Then::Hold };
         Undo {
+            on_it: caller.name.clone(),
             command: Command::Release {
                 slot: slot.name.clone(),
                 then,
@@ -59,6 +74,7 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
         }
     } else {
         Undo {
+            on_it: caller.name.clone(),
             command: Command::Take {
                 slot: slot.name.clone(),
                 caller: replaced.clone(),
@@ -66,7 +82,7 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
                 over: true,
                 revision: 0,
             },
-            then: was_ready.then(|| Command::Approve {
+            then: ready.then(|| Command::Approve {
                 caller: caller.name.clone(),
             }),
             sentence: format!("UNDO: TAKE {id} ← {} again", model.who(replaced)),
@@ -81,17 +97,15 @@ fn intent(model: &Model, slot: &v1::Slot, caller: &v1::Caller, fade_ms: u32, ove
     };
     Intent {
         undo: Some(undo),
+        short,
         ..Intent::new(command, sentence)
     }
 }
 
-/// The selected caller; with nobody of the queue selected, the first who is READY.
+/// The selected caller and no other; with nobody selected, the first who is READY.
 fn pick_caller(model: &Model, over: bool) -> Result<v1::Caller, String> {
     use v1::caller::State;
-    let selected = model
-        .selected_caller()
-        .filter(|c| !matches!(c.state(), State::OnAir | State::Ended));
-    let Some(caller) = selected else {
+    let Some(caller) = model.selected_caller() else {
         let ready = |c: &&v1::Caller| c.state() == State::Ready && c.connected;
         let next = model.in_queue().find(ready);
         return next
@@ -100,6 +114,13 @@ fn pick_caller(model: &Model, over: bool) -> Result<v1::Caller, String> {
     };
     let who = model.who(&caller.name);
     let key = |action| model.settings.keymap.shown(action);
+    if matches!(caller.state(), State::OnAir | State::Ended) {
+        let state = match caller.state() {
+            State::OnAir => "is ON AIR already",
+            _ => "has ENDED the call",
+        };
+        return Err(format!("{who} {state}: nobody is taken"));
+    }
     if !over && caller.state() != State::Ready {
         return Err(format!(
             "{who} is {}, not READY: {} approves, {} takes anyway",
@@ -163,20 +184,11 @@ pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
     };
     if then == Then::Drop {
         let on_it = &slot.assigned_caller;
-        let names = vec![
-            who,
-            model.world.caller_name(on_it),
-            text::id(on_it).to_owned(),
-        ];
-        model.modal = Some(Modal::Confirm {
-            command,
-            sentence,
-            names,
-            line: Line::default(),
-        });
-        return;
+        let names = model.names_of(on_it);
+        return ask(model, command, sentence, names);
     }
     let undo = Undo {
+        on_it: String::new(),
         command: Command::Take {
             slot: slot.name.clone(),
             caller: slot.assigned_caller.clone(),
@@ -200,33 +212,28 @@ pub fn release(model: &mut Model, then: Then, effects: &mut Vec<Effect>) {
 /// The counter-command of what was done last, if the slot is still as that left it.
 pub fn undo(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(undo) = model.undo.clone() else {
-        return notice(model, Tone::Plain, "there is nothing to undo".into());
+        let last = model.last_air.as_ref().and_then(|id| model.pending.get(id));
+        let text = match last.filter(|pending| pending.accepted.is_none()) {
+            Some(pending) => format!("still on its way: {}", pending.what),
+            None => "there is nothing to undo".to_owned(),
+        };
+        return notice(model, Tone::Plain, text);
     };
-    let slot = model.world.slots.get(undo.command.resource());
-    let on_it = slot.map(|s| s.assigned_caller.as_str()).unwrap_or_default();
-    let holds = match (&undo.command, &undo.then) {
-        // A take into a free slot: the one who was taken must still be there.
-        (Command::Release { .. }, Some(Command::Move { caller, .. })) => on_it == caller,
-        (Command::Release { .. }, _) => !on_it.is_empty(),
-        (Command::Take { .. }, Some(Command::Approve { caller })) => on_it == caller,
-        (Command::Take { caller, .. }, _) => {
-            on_it != caller
-                && model
-                    .world
-                    .callers
-                    .get(caller)
-                    .is_some_and(|c| c.slot.is_empty())
+    let resource = undo.command.resource();
+    if let Some(pending) = model.pending_on(resource) {
+        let what = pending.what.clone();
+        return notice(model, Tone::Bad, format!("still on its way: {what}"));
+    }
+    let slot = model.world.slots.get(resource);
+    let same = slot.is_some_and(|s| s.assigned_caller == undo.on_it);
+    let free = match &undo.command {
+        Command::Take { caller, .. } => {
+            let found = model.world.callers.get(caller);
+            found.is_some_and(|c| c.slot.is_empty() && c.state() != v1::caller::State::Ended)
         }
         _ => true,
     };
-    let ended = match &undo.command {
-        Command::Take { caller, .. } => {
-            let found = model.world.callers.get(caller);
-            found.is_none_or(|c| c.state() == v1::caller::State::Ended)
-        }
-        _ => false,
-    };
-    if !holds || ended {
+    if !same || !free {
         let id = text::id(undo.command.resource()).to_owned();
         let by = last_on(model, undo.command.resource());
         model.undo = None;

@@ -4,12 +4,11 @@ use booth_proto::v1;
 
 use crate::action::Action;
 use crate::command::{Command, Effect, Force};
-use crate::model::line::Line;
 use crate::model::modal::{Choice, Does, Modal};
 use crate::model::{Model, Tone};
 use crate::text;
 
-use super::send::{Intent, arm, notice};
+use super::send::{Intent, arm, ask, notice};
 
 pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(channel) = model.selected_channel().cloned() else {
@@ -50,17 +49,17 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
             if !channel.running {
                 return notice(model, Tone::Plain, format!("channel {id} is off already"));
             }
-            model.modal = Some(Modal::Confirm {
-                command: Command::Run {
-                    channel: name,
-                    run: false,
-                    revision,
-                },
-                sentence: format!("TAKE channel {id} OFF AIR"),
-                names: vec![id],
-                line: Line::default(),
-            });
-            return;
+            let command = Command::Run {
+                channel: name,
+                run: false,
+                revision,
+            };
+            return ask(
+                model,
+                command,
+                format!("TAKE channel {id} OFF AIR"),
+                vec![id],
+            );
         }
         Action::Destination => return destinations(model, &channel),
         _ => return,

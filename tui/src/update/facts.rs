@@ -21,8 +21,9 @@ const CONFLICT_MS: u64 = 1_500;
 
 pub fn link(model: &mut Model, msg: LinkMsg, effects: &mut Vec<Effect>) {
     match msg {
-        LinkMsg::Connecting => {}
+        LinkMsg::Connecting => model.world.broken(),
         LinkMsg::Up { status, operator } => {
+            model.world.broken();
             let server = &status.version;
             if *server != model.start.version {
                 let text = format!(
@@ -71,6 +72,7 @@ pub fn link(model: &mut Model, msg: LinkMsg, effects: &mut Vec<Effect>) {
                     weight: Weight::Warn,
                 });
             }
+            model.world.broken();
             let retry_at = model.now + retry_ms;
             model.link = LinkState::Down {
                 why,
@@ -94,11 +96,6 @@ pub fn link(model: &mut Model, msg: LinkMsg, effects: &mut Vec<Effect>) {
 }
 
 fn watch(model: &mut Model, response: &v1::WatchResponse) {
-    model.heard = Some(model.now);
-    if model.link != LinkState::Live {
-        model.link = LinkState::Live;
-        model.dirty = true;
-    }
     match &response.message {
         Some(Message::Heartbeat(beat)) => {
             if let Some(at) = millis(beat.time.as_ref()) {
@@ -117,7 +114,16 @@ fn watch(model: &mut Model, response: &v1::WatchResponse) {
         }
         Some(Message::Snapshot(_)) | None => model.dirty = true,
     }
-    if model.world.apply(response) {
+    let whole = model.world.apply(response);
+    if whole && model.link != LinkState::Live {
+        model.link = LinkState::Live;
+        model.dirty = true;
+    }
+    // After a reconnect the state is known again with the last part of its snapshot, not with the first.
+    if model.link == LinkState::Live {
+        model.heard = Some(model.now);
+    }
+    if whole {
         follow(model);
     }
 }
@@ -141,8 +147,22 @@ fn follow(model: &mut Model) {
     if let Some(armed) = &model.armed
         && send::seen(model, &armed.command) != armed.seen
     {
-        let by = last_on(model, armed.command.resource());
-        send::disarm(model, &format!("it has changed{by}"));
+        let why = changed(model, &armed.command);
+        send::disarm(model, &why);
+    }
+    if let Some(Modal::Confirm {
+        command,
+        sentence,
+        seen,
+        ..
+    }) = &model.modal
+        && send::seen(model, command) != *seen
+    {
+        let why = changed(model, command);
+        let sentence = sentence.clone();
+        model.modal = None;
+        model.unasked = Some(model.now + super::keys::TYPING_MS);
+        send::not_done(model, &sentence, &why);
     }
     let done: Vec<(String, Option<String>)> = model
         .pending
@@ -162,6 +182,18 @@ fn follow(model: &mut Model) {
     if told.is_some() {
         conflict(model);
     }
+}
+
+/// `it has changed: anna: caller Charlie taken to slot 1`.
+pub fn changed(model: &Model, command: &Command) -> String {
+    let resource = command.resource();
+    let caller = model.world.callers.get(resource);
+    // Going on air is told of the slot.
+    let told_of = match caller.filter(|c| !c.slot.is_empty()) {
+        Some(caller) => &caller.slot,
+        None => resource,
+    };
+    format!("it has changed{}", last_on(model, told_of))
 }
 
 /// Whether an accepted command is a fact; with words when that is worth some.
@@ -229,10 +261,7 @@ fn answer(
                 pending.then.take(),
                 pending.what.clone(),
             );
-            if matches!(
-                pending.command,
-                Command::Take { .. } | Command::Release { .. }
-            ) {
+            if model.last_air.as_deref() == Some(request_id) {
                 // An undone thing is not undone again.
                 model.undo = undo;
             }

@@ -14,9 +14,37 @@ use super::{air, channel, modal, queue};
 /// An Enter that comes this much too late is still the one that was meant for what was armed.
 const LATE_ENTER_MS: u64 = 1_000;
 
+/// Who types pauses no longer than this between two letters.
+pub const TYPING_MS: u64 = 1_000;
+
+/// A held key repeats after half a second or so, then many times a second.
+const HELD_MS: u64 = 700;
+const REPEAT_MS: u64 = 300;
+
 pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
-    if model.armed.is_some() {
+    means(model, key, effects);
+    if let Some(armed) = model.armed.as_mut().filter(|_| key.code == Code::Enter) {
+        // Armed by this very Enter, in the palette; or it was too early for another one.
+        let wait = if armed.deaf_until == 0 {
+            HELD_MS
+        } else {
+            REPEAT_MS
+        };
+        armed.deaf_until = armed.deaf_until.max(model.now + wait);
+    }
+}
+
+fn means(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
+    if model.unasked.take().is_some_and(|until| model.now < until) {
+        // The rest of a name must not be taken for commands.
+        if !matches!(key.code, Code::Enter | Code::Esc) {
+            model.unasked = Some(model.now + TYPING_MS);
+        }
+        return;
+    }
+    if let Some(armed) = &model.armed {
         match key.code {
+            Code::Enter if model.now < armed.deaf_until => return,
             Code::Enter => return send::fire(model, effects),
             Code::Esc => {
                 model.armed = None;
@@ -57,15 +85,15 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
         Found::Prefix(_) => {}
         Found::Nothing => {
             let typed = std::mem::take(&mut model.prefix);
-            if typed.len() > 1 && key.code != Code::Esc {
-                notice(
-                    model,
-                    Tone::Plain,
-                    format!(
-                        "{} means nothing here; ? shows all keys",
-                        show_sequence(&typed)
-                    ),
+            // What went wrong stays to be read.
+            let bad = model.notice.as_ref().is_some_and(|n| n.tone == Tone::Bad);
+            if key.code != Code::Esc && !bad {
+                let (typed, help) = (
+                    show_sequence(&typed),
+                    model.settings.keymap.shown(Action::Help),
                 );
+                let text = format!("{typed} means nothing here; {help} shows the keys that do");
+                notice(model, Tone::Plain, text);
             }
         }
     }
@@ -228,6 +256,12 @@ pub fn allowed(model: &Model, action: Action) -> Result<(), String> {
     if sends && model.stale() {
         return Err(format!(
             "{}: nothing is sent while the state is unknown",
+            spec.name
+        ));
+    }
+    if sends && crate::view::layout::too_small(model) {
+        return Err(format!(
+            "terminal too small: {} is not done unseen",
             spec.name
         ));
     }

@@ -19,6 +19,7 @@ use crate::model::list::Sort;
 use crate::model::{LinkState, Model, Tone};
 use crate::msg::{Input, LinkMsg, Msg, Practice};
 use crate::text;
+use crate::view::layout;
 
 /// How often the picture of an open card is asked for.
 const PICTURE_EVERY_MS: u64 = 1_000;
@@ -59,6 +60,10 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
         Msg::Resize { width, height } => {
             model.dirty = true;
             (model.width, model.height) = (width, height);
+            if layout::too_small(model) {
+                // What is armed is not seen there.
+                send::disarm(model, "the terminal is too small");
+            }
         }
         Msg::Zone(seconds) => model.zone_s = seconds,
         Msg::Tick => model.dirty = true,

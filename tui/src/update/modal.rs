@@ -2,11 +2,13 @@
 
 use crate::command::{Command, Effect};
 use crate::key::{Code, Key};
+use crate::model::line::Line;
 use crate::model::modal::{Does, Modal, Write};
 use crate::model::{Model, Tone};
 
+use super::facts::changed;
 use super::palette;
-use super::send::{Intent, arm, notice, send};
+use super::send::{Intent, arm, not_done, notice, seen, send};
 
 pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
     let Some(modal) = model.modal.take() else {
@@ -46,16 +48,21 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
             command,
             sentence,
             names,
+            seen,
             mut line,
         } => match key.code {
             Code::Esc => notice(model, Tone::Plain, "cancelled".into()),
-            Code::Enter => confirmed(model, command, sentence, names, line, effects),
+            Code::Enter => {
+                let intent = Intent::new(command, sentence);
+                confirmed(model, intent, names, seen, line, effects);
+            }
             _ => {
                 line.key(key);
                 model.modal = Some(Modal::Confirm {
                     command,
                     sentence,
                     names,
+                    seen,
                     line,
                 });
             }
@@ -112,18 +119,22 @@ fn written(
 
 fn confirmed(
     model: &mut Model,
-    command: Command,
-    sentence: String,
+    intent: Intent,
     names: Vec<String>,
-    line: crate::model::line::Line,
+    relied_on: String,
+    line: Line,
     effects: &mut Vec<Effect>,
 ) {
+    if seen(model, &intent.command) != relied_on {
+        let why = changed(model, &intent.command);
+        return not_done(model, &intent.sentence, &why);
+    }
     let typed = line.text.trim().to_lowercase();
     if names
         .iter()
         .any(|name| name.trim().to_lowercase() == typed && !typed.is_empty())
     {
-        return send_checked(model, Intent::new(command, sentence), effects);
+        return send_checked(model, intent, effects);
     }
     notice(
         model,
@@ -131,9 +142,10 @@ fn confirmed(
         "that is not the name: nothing was done (Esc leaves)".into(),
     );
     model.modal = Some(Modal::Confirm {
-        command,
-        sentence,
+        command: intent.command,
+        sentence: intent.sentence,
         names,
+        seen: relied_on,
         line,
     });
 }
@@ -141,12 +153,7 @@ fn confirmed(
 /// A pop-up may have stood there while the link went.
 fn send_checked(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
     if model.stale() {
-        let what = intent.sentence;
-        return notice(
-            model,
-            Tone::Bad,
-            format!("NOT DONE: {what} (the state is unknown)"),
-        );
+        return not_done(model, &intent.sentence, "the state is unknown");
     }
     send(model, intent, effects);
 }

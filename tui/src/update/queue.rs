@@ -10,11 +10,12 @@ use crate::model::modal::{Modal, Write};
 use crate::model::{Model, Tone, View};
 use crate::text;
 
-use super::send::{Intent, arm, notice, send};
+use super::send::{Intent, arm, ask, notice, send};
 
 pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
-    let Some(caller) = subject(model, action) else {
-        return notice(model, Tone::Plain, "no caller is selected".into());
+    let caller = match subject(model, action) {
+        Ok(caller) => caller,
+        Err(why) => return notice(model, Tone::Plain, why),
     };
     let who = model.who(&caller.name);
     if caller.state() == v1::caller::State::Ended {
@@ -49,33 +50,31 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Chat => return write(model, Write::Chat, name),
         Action::Mute => return mute(model, &caller, effects),
         Action::Drop => {
-            let id = text::id(&name).to_owned();
-            model.modal = Some(Modal::Confirm {
-                command: Command::Drop {
-                    caller: name,
-                    revision: caller.revision,
-                },
-                sentence: format!("END THE CALL of {who}"),
-                names: vec![who, model.world.caller_name(&caller.name), id],
-                line: Line::default(),
-            });
-            return;
+            let command = Command::Drop {
+                caller: name,
+                revision: caller.revision,
+            };
+            let sentence = format!("END THE CALL of {who}");
+            let names = model.names_of(&caller.name);
+            return ask(model, command, sentence, names);
         }
         _ => return,
     };
     send(model, intent, effects);
 }
 
-/// In the Air view the slots are before the eyes: mute is for who is on the selected one.
-fn subject(model: &Model, action: Action) -> Option<v1::Caller> {
+/// In the Air view the slots are before the eyes: mute is for who is on the selected one, and for nobody else.
+fn subject(model: &Model, action: Action) -> Result<v1::Caller, String> {
     if action == Action::Mute && model.view == View::Air {
-        let on_it = model.selected_slot().map(|slot| &slot.assigned_caller);
-        let on_air = on_it.and_then(|name| model.world.callers.get(name));
-        if on_air.is_some() {
-            return on_air.cloned();
-        }
+        let slot = model.selected_slot().ok_or("this show has no slot")?;
+        let on_it = model.world.callers.get(&slot.assigned_caller);
+        return on_it.cloned().ok_or_else(|| {
+            let id = text::id(&slot.name);
+            format!("nobody is on slot {id}; callers of the queue are muted in the Queue view")
+        });
     }
-    model.selected_caller().cloned()
+    let selected = model.selected_caller().cloned();
+    selected.ok_or_else(|| "no caller is selected".to_owned())
 }
 
 /// Silence is safe and quick; sound goes on air with an Enter.
@@ -172,16 +171,12 @@ pub fn show(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
             );
         }
         Action::StopShow => {
-            model.modal = Some(Modal::Confirm {
-                command: Command::RunShow {
-                    show: name,
-                    run: false,
-                    revision,
-                },
-                sentence: format!("STOP the show {id}"),
-                names: vec![id],
-                line: Line::default(),
-            });
+            let command = Command::RunShow {
+                show: name,
+                run: false,
+                revision,
+            };
+            ask(model, command, format!("STOP the show {id}"), vec![id]);
         }
         _ => {
             let open = show.settings.as_ref().and_then(|s| s.open).unwrap_or(true);

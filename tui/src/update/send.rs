@@ -1,9 +1,12 @@
 //! From an intention to a command: armed, pending, said.
 
 use crate::command::{Command, Effect};
+use crate::model::line::Line;
 use crate::model::log::{Entry, Weight};
+use crate::model::modal::Modal;
 use crate::model::{Armed, Model, Notice, Pending, Tone, Undo};
 use crate::text;
+use crate::view::layout;
 
 const NOTICE_MS: u64 = 5_000;
 const BAD_NOTICE_MS: u64 = 10_000;
@@ -13,6 +16,8 @@ pub struct Intent {
     pub command: Command,
     /// `TAKE 2 ← Bravo`.
     pub sentence: String,
+    /// The same for a narrow terminal; empty where it is short anyway.
+    pub short: String,
     pub undo: Option<Undo>,
     pub then: Option<Command>,
 }
@@ -22,6 +27,7 @@ impl Intent {
         Self {
             command,
             sentence: sentence.into(),
+            short: String::new(),
             undo: None,
             then: None,
         }
@@ -34,6 +40,9 @@ pub fn arm(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
         let what = pending.what.clone();
         return notice(model, Tone::Bad, format!("still on its way: {what}"));
     }
+    if let Some(why) = barred(model, &intent.command) {
+        return not_done(model, &intent.sentence, why);
+    }
     if model.settings.immediate {
         return send(model, intent, effects);
     }
@@ -41,6 +50,8 @@ pub fn arm(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
         until: model.now + model.settings.arm_ms,
         seen: seen(model, &intent.command),
         sentence: intent.sentence,
+        short: intent.short,
+        deaf_until: 0,
         command: intent.command,
         undo: intent.undo,
         then: intent.then,
@@ -55,17 +66,54 @@ pub fn fire(model: &mut Model, effects: &mut Vec<Effect>) {
         return;
     };
     let intent = Intent {
-        command: armed.command,
-        sentence: armed.sentence,
         undo: armed.undo,
         then: armed.then,
+        ..Intent::new(armed.command, armed.sentence)
     };
     send(model, intent, effects);
 }
 
+/// Destructive: asked for by name, and only while it is still about the same.
+pub fn ask(model: &mut Model, command: Command, sentence: String, names: Vec<String>) {
+    model.modal = Some(Modal::Confirm {
+        seen: seen(model, &command),
+        command,
+        sentence,
+        names,
+        line: Line::default(),
+    });
+}
+
+/// Why nothing goes on air from here now, whichever way it was asked for.
+fn barred(model: &Model, command: &Command) -> Option<&'static str> {
+    if !command.on_air() {
+        None
+    } else if model.stale() {
+        Some("the state is unknown")
+    } else if layout::too_small(model) {
+        Some("the terminal is too small")
+    } else if model.world.revision_of(command.resource()) == 0 {
+        // To the server 0 means any revision.
+        Some("it is not there any more")
+    } else {
+        None
+    }
+}
+
 pub fn send(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
+    if let Some(why) = barred(model, &intent.command) {
+        return not_done(model, &intent.sentence, why);
+    }
     model.calls += 1;
     let request_id = format!("console-{}-{}", model.start.nonce, model.calls);
+    if matches!(
+        intent.command,
+        Command::Take { .. } | Command::Release { .. }
+    ) {
+        // Until its answer nobody knows what the last thing is that could be undone.
+        model.undo = None;
+        model.last_air = Some(request_id.clone());
+    }
     // The latest revision at which what was armed still held: anything else would have disarmed it.
     let revision = model.world.revision_of(intent.command.resource());
     let command = intent.command.at_revision(revision);
@@ -89,9 +137,12 @@ pub fn disarm(model: &mut Model, why: &str) {
     if let Some(armed) = model.armed.take() {
         // An Enter that is on its way to it means nothing else.
         model.ran_out = Some(model.now);
-        let sentence = armed.sentence;
-        notice(model, Tone::Bad, format!("NOT DONE: {sentence} ({why})"));
+        not_done(model, &armed.sentence, why);
     }
+}
+
+pub fn not_done(model: &mut Model, sentence: &str, why: &str) {
+    notice(model, Tone::Bad, format!("NOT DONE: {sentence} ({why})"));
 }
 
 /// What an armed command relies on: who is on the slot, what the channel is held on.
@@ -121,7 +172,11 @@ pub fn seen(model: &Model, command: &Command) -> String {
         Command::Destination { destination, .. } => {
             format!("{:?}", world.destination(destination).map(|d| d.enabled))
         }
-        Command::Mute { caller, .. } | Command::Drop { caller, .. } => {
+        Command::Drop { caller, .. } => {
+            let found = world.callers.get(caller);
+            format!("{:?}", found.map(|c| (c.slot.as_str(), c.state)))
+        }
+        Command::Mute { caller, .. } => {
             format!(
                 "{:?}",
                 world

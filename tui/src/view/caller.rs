@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::theme::Role;
 use super::{Canvas, meter, queue};
+use crate::action::Action;
 use crate::model::meters::CallerLevel;
 use crate::model::world::millis;
 use crate::text;
@@ -16,7 +17,18 @@ const PICTURE: (u16, u16) = (32, 9);
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let model = canvas.model;
     let Some(caller) = model.selected_caller().cloned() else {
-        return canvas.empty(area, &["No caller is selected.".into()]);
+        let keys = &model.settings.keymap;
+        let mut lines = vec![
+            "No caller is selected.".to_owned(),
+            String::new(),
+            format!(
+                "{} shows the queue: select somebody there, {} opens the card",
+                keys.shown(Action::GoQueue),
+                keys.shown(Action::Card)
+            ),
+        ];
+        lines.extend(queue::join_line(model));
+        return canvas.empty(area, &lines);
     };
     let who = model.world.caller_name(&caller.name);
     let word = state_word(caller.state());

@@ -11,6 +11,7 @@ use ratatui::text::{Line, Span};
 use super::Canvas;
 use super::layout;
 use super::theme::Role;
+use crate::action::Action;
 use crate::text;
 
 /// The Air view's rows.
@@ -149,7 +150,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
                 "booth channel create radio --backup /srv/loop.mp4 --start".into(),
                 "puts a loop on air at once; booth channel url radio --for obs says where to stream".into(),
             ],
-            false => vec!["No channel has these words.".into()],
+            false => vec![
+                "No channel has these words.".into(),
+                format!("{} drops the filter", model.settings.keymap.shown(Action::Back)),
+            ],
         };
         return canvas.empty(inner, &lines);
     }

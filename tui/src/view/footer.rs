@@ -9,7 +9,7 @@ use crate::action::Action;
 use crate::keymap::Found;
 use crate::model::line::Line as Typed;
 use crate::model::modal::Modal;
-use crate::model::{Model, Tone, View};
+use crate::model::{Armed, Model, Tone, View};
 use crate::text;
 
 /// A key in the footer that can be clicked.
@@ -172,16 +172,11 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
 pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
     let model = canvas.model;
     if let Some(armed) = &model.armed {
-        return arm(
-            canvas,
-            area,
-            &armed.sentence,
-            armed.until.saturating_sub(model.now),
-        );
+        return arm(canvas, area, armed);
     }
     match &model.modal {
         Some(Modal::Write { what, caller, line }) => {
-            let who = model.world.caller_name(caller);
+            let who = model.who(caller);
             let hint = match what {
                 crate::model::modal::Write::Reject => format!("reject {who}, reason"),
                 _ => format!("{} to {who}", what.name()),
@@ -239,19 +234,32 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-fn arm(canvas: &mut Canvas<'_>, area: Rect, sentence: &str, left_ms: u64) {
+fn arm(canvas: &mut Canvas<'_>, area: Rect, armed: &Armed) {
     canvas.fill(area, canvas.style(Role::Armed));
+    let left_ms = armed.until.saturating_sub(canvas.model.now);
     let left = format!("{:.1} s ▐", left_ms as f64 / 1_000.0);
     let to_air = ["TAKE", "FADE", "UNDO: TAKE"]
         .iter()
-        .any(|verb| sentence.starts_with(verb));
+        .any(|verb| armed.sentence.starts_with(verb));
     let ask = if to_air {
         "?  Enter to air · Esc"
     } else {
         "?  Enter does it · Esc"
     };
-    let room = usize::from(area.width).saturating_sub(text::width(ask) + text::width(&left) + 4);
-    let sentence = text::fit(sentence, room).into_owned();
+    // The words about the keys give way first, then the names: what else is said must be seen.
+    let short = if armed.short.is_empty() {
+        &armed.sentence
+    } else {
+        &armed.short
+    };
+    let tight = "? Enter/Esc";
+    let room = |ask: &str| {
+        usize::from(area.width).saturating_sub(text::width(ask) + text::width(&left) + 4)
+    };
+    let ways = [(&armed.sentence, ask), (&armed.sentence, tight)];
+    let fits = |(sentence, ask): &(&String, &str)| text::width(sentence) <= room(ask);
+    let (sentence, ask) = ways.into_iter().find(fits).unwrap_or((short, tight));
+    let sentence = text::fit(sentence, room(ask)).into_owned();
     let line = Line::from(canvas.span(format!(" ▌{sentence}{ask}"), Role::Armed));
     canvas.line(area, 0, line);
     let left = Line::from(canvas.span(left, Role::Armed));

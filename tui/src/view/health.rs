@@ -5,7 +5,7 @@ use ratatui::text::Line;
 
 use super::Canvas;
 use super::theme::Role;
-use crate::model::Model;
+use crate::model::{LinkState, Model};
 use crate::text;
 
 /// One row: a label, what is said, and how it looks.
@@ -51,6 +51,13 @@ pub fn lines(model: &Model) -> Vec<Row> {
     row("address", model.start.server.clone(), Role::Text);
     let Some(status) = &model.status else {
         row("state", "not connected yet".into(), Role::Bad);
+        if let LinkState::Down { why, next, .. } = &model.link {
+            for (label, said) in [("because", why), ("what to do", next)] {
+                if !said.is_empty() {
+                    row(label, text::clean(said).into_owned(), Role::Text);
+                }
+            }
+        }
         return rows;
     };
     let differs = status.version != model.start.version;

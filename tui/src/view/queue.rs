@@ -274,6 +274,13 @@ fn notes(caller: &v1::Caller) -> String {
     said.join(" · ")
 }
 
+/// Where callers come from; nothing where the server does not say.
+pub fn join_line(model: &Model) -> Option<String> {
+    let base = text::clean(&model.status.as_ref()?.join_base_url).into_owned();
+    let show = text::id(&model.show);
+    (!base.is_empty()).then(|| format!("callers join at {base}/join/{show}#…"))
+}
+
 fn empty(canvas: &mut Canvas<'_>, area: Rect) {
     let model = canvas.model;
     let key = |action| model.settings.keymap.shown(action);
@@ -306,18 +313,7 @@ fn empty(canvas: &mut Canvas<'_>, area: Rect) {
         if layout::welcomes(model) {
             return popup::link(canvas, area, &lines);
         }
-        let base = model
-            .status
-            .as_ref()
-            .map(|s| s.join_base_url.clone())
-            .unwrap_or_default();
-        if !base.is_empty() {
-            lines.push(format!(
-                "callers join at {}/join/{}#…",
-                text::clean(&base),
-                text::id(&model.show)
-            ));
-        }
+        lines.extend(join_line(model));
         lines
     };
     canvas.empty(area, &lines);

@@ -215,6 +215,12 @@ pub fn too_small(canvas: &mut Canvas<'_>) {
     }
     rows.push(Line::from(canvas.span(clock, Role::Title)));
     rows.push(Line::from(canvas.span(size, Role::Dim)));
+    if let Some(notice) = model.notice.as_ref().filter(|_| area.height > 1) {
+        // Who is on air comes first, the clock may go.
+        rows.truncate(usize::from(area.height) - 1);
+        let said = text::clean(&notice.text).into_owned();
+        rows.push(Line::from(canvas.span(said, Role::Warn)));
+    }
     for (n, row) in rows.into_iter().enumerate() {
         canvas.line(area, u16::try_from(n).unwrap_or(u16::MAX), row);
     }

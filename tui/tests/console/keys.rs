@@ -4,6 +4,7 @@ use booth_tui::action::ACTIONS;
 use booth_tui::command::Command;
 use booth_tui::command::Effect;
 use booth_tui::model::View;
+use booth_tui::msg::LinkMsg;
 use booth_tui::view::footer;
 
 use crate::stage::Stage;
@@ -252,4 +253,70 @@ fn a_picture_is_asked_for_while_a_card_is_open_and_not_when_they_are_off() {
     stage.keys(":").typed("pictures").keys("enter");
     stage.forward(2_000);
     assert_eq!(picture(&stage), 3);
+}
+
+#[test]
+fn a_key_that_means_nothing_says_so_and_which_one_shows_those_that_do() {
+    let mut stage = Stage::full(100, 30);
+    for (keys, said) in [
+        ("z", "z means nothing here"),
+        ("g z", "g z means nothing here"),
+    ] {
+        stage.keys(keys);
+        let says = stage.says();
+        assert!(
+            says.contains(said) && says.contains("? shows the keys that do"),
+            "{says}"
+        );
+    }
+    // Not over what went wrong, and not for the key that closes things.
+    stage.keys("2").silence(4_000);
+    stage.keys("t z");
+    assert!(
+        stage.says().contains("state is unknown"),
+        "{}",
+        stage.says()
+    );
+    let mut stage = Stage::full(100, 30);
+    stage.keys("g esc");
+    assert!(stage.model.notice.is_none());
+}
+
+#[test]
+fn an_empty_view_says_what_to_do_next() {
+    let mut stage = Stage::empty(100, 30);
+    stage.keys("g c");
+    assert!(
+        stage.screen().contains("booth channel create"),
+        "{}",
+        stage.screen()
+    );
+    stage.keys("g a");
+    stage.model.view = View::Caller;
+    let screen = stage.screen();
+    assert!(
+        screen.contains("g q shows the queue")
+            && screen.contains("callers join at http://studio.example:8080/join/main#…"),
+        "{screen}"
+    );
+    let mut stage = Stage::full(100, 30);
+    stage.keys("g c /").typed("zzz").keys("enter");
+    assert!(
+        stage.screen().contains("esc drops the filter"),
+        "{}",
+        stage.screen()
+    );
+
+    let mut stage = Stage::dark(100, 30);
+    stage.link(LinkMsg::Down {
+        why: "connection refused".into(),
+        next: "is boothd running there?".into(),
+        retry_ms: 250,
+    });
+    stage.keys("g h");
+    let screen = stage.screen();
+    assert!(
+        screen.contains("connection refused") && screen.contains("what to do"),
+        "{screen}"
+    );
 }

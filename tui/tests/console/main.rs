@@ -6,6 +6,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod accidents;
 mod hostile;
 mod keys;
 mod looks;
@@ -13,6 +14,7 @@ mod mouse;
 mod page;
 mod properties;
 mod props;
+mod races;
 mod recording;
 mod rights;
 mod safety;

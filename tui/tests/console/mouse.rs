@@ -7,7 +7,7 @@ use crate::stage::Stage;
 
 /// Clicks at the first character of `what`.
 #[track_caller]
-fn click(stage: &mut Stage, what: &str) {
+pub fn click(stage: &mut Stage, what: &str) {
     let screen = stage.screen();
     let found = screen
         .lines()

@@ -3,6 +3,8 @@
 use booth_proto::v1::{self, resource::Resource};
 use booth_tui::command::{Command, Effect};
 use booth_tui::key::{Code, Key};
+use booth_tui::model::Model;
+use booth_tui::model::modal::Modal;
 use booth_tui::msg::{LinkMsg, Msg};
 use booth_tui::snapshot;
 use proptest::prelude::*;
@@ -24,6 +26,10 @@ enum Step {
     Refuse,
     Conflict,
     Paste(String),
+    /// A question that wants a name.
+    Ask(&'static str),
+    /// The name an open question wants, and Enter.
+    Name,
     Change(u8),
 }
 
@@ -52,6 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Accept),
         1 => Just(Step::Refuse),
         1 => Just(Step::Conflict),
+        3 => proptest::sample::select(vec!["1 R d", "d", "g c F x"]).prop_map(Step::Ask),
+        4 => Just(Step::Name),
         1 => "\\PC{0,12}".prop_map(Step::Paste),
         3 => any::<u8>().prop_map(Step::Change),
     ]
@@ -60,7 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn change(stage: &mut Stage, n: u8) {
     use v1::caller::State;
     let revision = stage.model.world.revision + 1;
-    let resource = match n % 7 {
+    let resource = match n % 8 {
         0 => Resource::Show(show(&["cc", "cb"])),
         1 => Resource::Show(show(&[])),
         2 => Resource::Caller(v1::Caller {
@@ -77,6 +85,11 @@ fn change(stage: &mut Stage, n: u8) {
             revision,
             ..slot("1", 9001)
         }),
+        6 => Resource::Slot(v1::Slot {
+            revision,
+            assigned_caller: "shows/main/callers/cc".into(),
+            ..slot("1", 9001)
+        }),
         _ => Resource::Deleted("shows/main/callers/cb".into()),
     };
     stage.change(
@@ -88,6 +101,25 @@ fn change(stage: &mut Stage, n: u8) {
     );
 }
 
+/// What a question relies on: who is meant by it.
+fn relied_on(model: &Model, command: &Command) -> String {
+    let world = &model.world;
+    match command {
+        Command::Release { slot, .. } => {
+            format!("{:?}", world.slots.get(slot).map(|s| &s.assigned_caller))
+        }
+        Command::Drop { caller, .. } => {
+            let found = world.callers.get(caller);
+            format!("{:?}", found.map(|c| (&c.slot, c.state)))
+        }
+        Command::Run { channel, .. } => {
+            format!("{:?}", world.channels.get(channel).map(|c| c.running))
+        }
+        Command::RunShow { show, .. } => format!("{:?}", world.shows.get(show).map(|s| s.state)),
+        other => panic!("{other:?} is not asked for by name"),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -95,11 +127,12 @@ proptest! {
     fn whatever_happens_nothing_goes_on_air_without_its_enter(steps in proptest::collection::vec(step(), 1..80)) {
         let mut stage = Stage::full(100, 30);
         let mut calls: Vec<String> = Vec::new();
+        // The question that is open, and what it relied on when it was opened.
+        let mut asked: Option<(Command, String)> = None;
         for step in steps {
             let armed = stage.model.armed.clone();
-            let confirming = matches!(stage.model.modal, Some(booth_tui::model::modal::Modal::Confirm { .. }));
             let stale = stage.model.stale();
-            let enter = matches!(step, Step::Key(Key { code: Code::Enter, .. }));
+            let enter = matches!(step, Step::Key(Key { code: Code::Enter, .. }) | Step::Name);
             let accepting = matches!(step, Step::Accept);
             stage.effects.clear();
             match step {
@@ -118,6 +151,13 @@ proptest! {
                 Step::Refuse => if let Some(id) = calls.pop() { stage.refuse(&id, "FAILED_PRECONDITION", "X", "no") },
                 Step::Conflict => if let Some(id) = calls.pop() { stage.refuse(&id, "ABORTED", "REVISION_MISMATCH", "no") },
                 Step::Paste(text) => stage.feed(Msg::Paste(text)),
+                Step::Name => if let Some(Modal::Confirm { names, .. }) = &stage.model.modal {
+                    let name = names[0].clone();
+                    stage.keys("ctrl-u");
+                    stage.feed(Msg::Paste(name));
+                    stage.keys("enter");
+                },
+                Step::Ask(keys) => { stage.keys(keys); },
                 Step::Change(n) => change(&mut stage, n),
             }
             for effect in &stage.effects {
@@ -129,10 +169,21 @@ proptest! {
                 // The palette switches it on by typing; then it is the operator's own wish.
                 if command.on_air() && !harmless && !stage.model.settings.immediate {
                     let same = armed.as_ref().is_some_and(|a| a.command.clone().at_revision(0) == command.clone().at_revision(0));
-                    prop_assert!(enter && (same || confirming), "{command:?} without its Enter");
+                    let confirmed = asked.as_ref().is_some_and(|(asked, relied)| {
+                        asked.clone().at_revision(0) == command.clone().at_revision(0)
+                            && *relied == relied_on(&stage.model, command)
+                    });
+                    prop_assert!(enter && (same || confirmed), "{command:?} without its Enter");
                 }
             }
             let model = &stage.model;
+            asked = match &model.modal {
+                Some(Modal::Confirm { command, .. }) => match asked {
+                    Some((before, relied)) if before == *command => Some((before, relied)),
+                    _ => Some((command.clone(), relied_on(model, command))),
+                },
+                _ => None,
+            };
             if let Some(selected) = model.queue.selected.as_ref().filter(|_| model.view != booth_tui::model::View::Caller) {
                 prop_assert!(model.queue.rows.contains(selected));
             }
