@@ -31,9 +31,15 @@ BOOTH_SERVER=http://$(sed -n 's/^ready grpc=\([^ ]*\).*/\1/p' "$ready" | head -n
 export BOOTH_SERVER BOOTH_DATA=$data
 booth=$bin/booth
 
-echo
-echo "Send this link to a caller (or open it yourself):"
 BOOTH_JOIN_URL=$("$booth" invite create --uses 10 -o json | sed -n 's/.*"url": *"\([^"]*\)".*/\1/p')
+echo
+if [[ $BOOTH_JOIN_URL =~ ^http://(\[[^]]*\]|[^/:[]+)(.*)$ && ${BASH_REMATCH[1]} != localhost ]]; then
+  # Elsewhere that page would have neither camera nor microphone.
+  BOOTH_JOIN_URL=http://localhost${BASH_REMATCH[2]}
+  echo "Open this link on this machine (callers elsewhere need HTTPS: http.self_signed=true, or see README):"
+else
+  echo "Send this link to a caller (or open it yourself):"
+fi
 export BOOTH_JOIN_URL
 echo "  $BOOTH_JOIN_URL"
 echo
