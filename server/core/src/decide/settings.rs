@@ -242,12 +242,14 @@ fn output(output: &SlotOutput) -> Result<(), Denied> {
     match output {
         SlotOutput::Listen { port: 0 } => Err(invalid("output.port", "1 to 65535")),
         SlotOutput::Listen { .. } => Ok(()),
-        SlotOutput::Push { url } if is_srt(url) && !has_secret(url) && !url.contains('@') => Ok(()),
+        SlotOutput::Push { url } if !is_srt(url) => {
+            Err(invalid("output.url", "write it as srt://host:port"))
+        }
         SlotOutput::Push { url } if has_secret(url) || url.contains('@') => Err(invalid(
             "output.url",
             "everybody who may look sees it: give passphrase and stream id as settings of their own",
         )),
-        SlotOutput::Push { .. } => Err(invalid("output.url", "write it as srt://host:port")),
+        SlotOutput::Push { .. } => Ok(()),
     }
 }
 
