@@ -57,7 +57,7 @@ export async function person(browser, options = {}) {
 }
 
 /** Waits for the page's own word on where it is. @param {import('playwright-core').Page} page @param {string} state @param {number} [ms] */
-export async function inState(page, state, ms = 10_000) {
+export async function inState(page, state, ms = 20_000) {
   try {
     await page.waitForSelector(`body[data-state="${state}"]`, { timeout: ms });
   } catch {

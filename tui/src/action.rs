@@ -113,6 +113,8 @@ actions! {
     MoveUp = "move-up" ["K"], Queue Callers Screener "callers" false, "up", "Move the caller one place up";
     MoveFirst = "move-first" ["^"], Queue Callers Screener "callers" false, "to head", "Move the caller to the head of the queue";
     Note = "note" ["n"], Queue Callers Screener "callers" false, "note", "Write a note that operators see";
+    Mark = "mark" ["v"], Queue Queue Screener "callers" false, "mark", "Mark the caller, or take the mark away: a h s x c d are for all who are marked";
+    MarkAll = "mark-all" ["V"], Queue Queue Screener "callers" false, "mark all", "Mark everybody who is shown, or nobody";
     SortPosition = "sort-position" ["o p"], Queue Queue Viewer "" false, "place", "Sort by place in the queue";
     SortWait = "sort-wait" ["o w"], Queue Queue Viewer "" false, "wait", "Sort by time waited, longest first";
     SortName = "sort-name" ["o n"], Queue Queue Viewer "" false, "name", "Sort by name";
@@ -148,7 +150,7 @@ actions! {
     Filter = "filter" ["/"], View Anywhere Viewer "" false, "filter", "Show only rows with these words";
     Palette = "palette" [":"], View Anywhere Viewer "" false, "command", "Find any command, caller, slot or channel";
     Help = "help" ["?", "f1"], View Anywhere Viewer "" false, "help", "All keys";
-    Back = "back" ["esc"], View Anywhere Viewer "" false, "back", "Close what is open; cancel what is armed; drop the filter";
+    Back = "back" ["esc"], View Anywhere Viewer "" false, "back", "Close what is open; cancel what is armed; stop a bulk action; drop marks, then the filter";
     StartShow = "show-start" [], Session Anywhere Operator "shows" false, "start show", "Start the show";
     StopShow = "show-stop" [], Session Anywhere Operator "shows" true, "stop show", "Stop the show; asks for the name";
     OpenShow = "show-open" [], Session Anywhere Operator "shows" false, "open", "Let new callers in, or keep them out";

@@ -1,6 +1,8 @@
 //! All that the console knows and shows. Changed by `update` alone, read by `view` alone; it can be written down and read
 //! back at any moment.
 
+pub mod bulk;
+mod flags;
 pub mod line;
 pub mod list;
 pub mod log;
@@ -8,7 +10,7 @@ pub mod meters;
 pub mod modal;
 pub mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use booth_proto::v1;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,7 @@ use crate::msg::Start;
 use crate::settings::Settings;
 use crate::text;
 
+use bulk::Bulk;
 use list::List;
 use log::Log;
 use meters::Meters;
@@ -167,6 +170,10 @@ pub struct Model {
     pub counts: [usize; 3],
     /// Callers of the queue, as sorted and filtered; those on air too in the Queue view's end.
     pub queue: List,
+    /// Callers of the queue that the next action on callers is for.
+    pub marked: BTreeSet<String>,
+    /// An action on many of them, on its way.
+    pub bulk: Option<Bulk>,
     pub slot: Option<String>,
     pub channels: List,
     pub logs: List,
@@ -226,6 +233,8 @@ impl Model {
             back_to: View::Air,
             counts: [0; 3],
             queue: List::default(),
+            marked: BTreeSet::new(),
+            bulk: None,
             slot: None,
             channels: List::default(),
             logs: List::default(),
@@ -435,44 +444,6 @@ impl Model {
 
     pub fn selected_channel(&self) -> Option<&v1::Channel> {
         self.world.channels.get(self.channels.selected.as_ref()?)
-    }
-
-    /// Things that want an eye, in words.
-    pub fn flags(&self) -> Vec<String> {
-        let mut flags = Vec::new();
-        if let Some(ledger) = self.status.as_ref().and_then(|s| s.ledger.as_ref())
-            && !ledger.writable
-        {
-            flags.push("the ledger does not write: commands are refused".to_owned());
-        }
-        for slot in self.world.slots.values().filter(|s| !s.online) {
-            flags.push(format!("slot {} has no worker", text::id(&slot.name)));
-        }
-        for slot in self.world.slots.values() {
-            if let Some(vmix) = slot.vmix.as_ref().filter(|v| !v.last_error.is_empty()) {
-                let (id, why) = (text::id(&slot.name), text::clean(&vmix.last_error));
-                flags.push(format!("vMix of slot {id}: {why}"));
-            }
-        }
-        for channel in self.world.channels.values().filter(|c| c.running) {
-            let id = text::id(&channel.name);
-            if channel.showing() == v1::channel::Showing::Backup {
-                flags.push(format!("channel {id} is on backup"));
-            }
-            flags.extend(
-                channel
-                    .alerts
-                    .iter()
-                    .map(|a| format!("{id}: {}", text::clean(a))),
-            );
-        }
-        for name in &self.meters.clipped {
-            flags.push(match self.world.callers.get(name) {
-                Some(_) => format!("{} clipped", self.world.caller_name(name)),
-                None => format!("slot {} clipped", text::id(name)),
-            });
-        }
-        flags
     }
 
     /// What is on its way for a resource.

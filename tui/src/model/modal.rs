@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
 use crate::command::Command;
+use crate::model::bulk::Bulk;
 use crate::model::line::Line;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,10 +17,10 @@ pub enum Modal {
         line: Line,
         picked: usize,
     },
-    /// Something is typed about a caller.
+    /// Something is typed about a caller, or about those who are marked.
     Write {
         what: Write,
-        caller: String,
+        callers: Vec<String>,
         line: Line,
     },
     /// The filter of the view's list.
@@ -36,6 +37,13 @@ pub enum Modal {
         names: Vec<String>,
         /// What it relied on when it was asked; a change of it closes the question.
         seen: String,
+        line: Line,
+    },
+    /// An action on many asks for what it does, and to how many.
+    Many {
+        bulk: Bulk,
+        /// `END THE CALLS of Bravo, Charlie and 3 more`.
+        sentence: String,
         line: Line,
     },
     /// A short list with a key for each.

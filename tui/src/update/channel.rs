@@ -85,14 +85,14 @@ fn destinations(model: &mut Model, channel: &v1::Channel) {
         let text = format!("channel {id} has no destination: booth destination add {id} …");
         return notice(model, Tone::Plain, text);
     }
-    let choice = |(n, destination): (usize, &v1::Destination)| {
+    let choice = |(key, destination): (char, &v1::Destination)| {
         let to = text::id(&destination.name);
         let (verb, now) = match destination.enabled {
             true => ("off", "on"),
             false => ("on", "off"),
         };
         Choice {
-            key: char::from_digit(u32::try_from(n + 1).unwrap_or(0), 10).unwrap_or('?'),
+            key,
             label: format!("{to} (is {now}) {verb}"),
             does: Does::Command {
                 command: Command::Destination {
@@ -104,14 +104,9 @@ fn destinations(model: &mut Model, channel: &v1::Channel) {
             },
         }
     };
-    // One digit each.
-    let items = channel
-        .destinations
-        .iter()
-        .take(9)
-        .enumerate()
-        .map(choice)
-        .collect();
+    // The server has no more than 50 for a channel, and there are 61 keys.
+    let keys = ('1'..='9').chain('a'..='z').chain('A'..='Z');
+    let items = keys.zip(&channel.destinations).map(choice).collect();
     model.modal = Some(Modal::Choose {
         title: format!("destinations of {id}"),
         items,

@@ -11,6 +11,7 @@ use crate::msg::{Answer, LinkMsg, Refusal};
 use crate::text;
 
 use super::air::last_on;
+use super::bulk;
 use super::send::{self, Intent, notice};
 
 /// The link answers each call within its own time-out, which is shorter.
@@ -80,6 +81,7 @@ pub fn link(model: &mut Model, msg: LinkMsg, effects: &mut Vec<Effect>) {
                 retry_at,
             };
             model.dirty = true;
+            bulk::advance(model, effects);
         }
         LinkMsg::Answer { request_id, result } => answer(model, &request_id, result, effects),
         LinkMsg::Picture { caller, jpeg } => {
@@ -250,6 +252,10 @@ fn answer(
     effects: &mut Vec<Effect>,
 ) {
     model.dirty = true;
+    if bulk::answered(model, request_id, result.as_ref().err(), effects) {
+        model.pending.remove(request_id);
+        return;
+    }
     let Some(pending) = model.pending.get_mut(request_id) else {
         return;
     };
@@ -328,7 +334,7 @@ fn conflict(model: &mut Model) {
 }
 
 /// What should have come by now.
-pub fn overdue(model: &mut Model) {
+pub fn overdue(model: &mut Model, effects: &mut Vec<Effect>) {
     let now = model.now;
     if model
         .conflict
@@ -348,7 +354,15 @@ pub fn overdue(model: &mut Model) {
         .map(|(id, _)| id.clone())
         .collect();
     for id in late {
-        if let Some(pending) = model.pending.remove(&id) {
+        let silence = Refusal {
+            code: "DEADLINE_EXCEEDED".into(),
+            reason: "NO_ANSWER".into(),
+            text: "no answer".into(),
+            lost: true,
+        };
+        if bulk::answered(model, &id, Some(&silence), effects) {
+            model.pending.remove(&id);
+        } else if let Some(pending) = model.pending.remove(&id) {
             let text = match pending.accepted {
                 None => format!(
                     "no answer: NOBODY KNOWS whether it was done: {}",

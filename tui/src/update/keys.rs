@@ -9,7 +9,7 @@ use crate::model::modal::{Choice, Does, Modal};
 use crate::model::{Model, Tone, View};
 
 use super::send::{self, notice};
-use super::{air, channel, modal, queue};
+use super::{air, bulk, channel, modal, queue};
 
 /// An Enter that comes this much too late is still the one that was meant for what was armed.
 const LATE_ENTER_MS: u64 = 1_000;
@@ -149,6 +149,8 @@ pub fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::ReleaseDrop => air::release(model, crate::command::Then::Drop, effects),
         Action::Undo => air::undo(model, effects),
         Action::AckClip => model.meters.clipped.clear(),
+        Action::Mark | Action::MarkAll => bulk::mark(model, action),
+        _ if bulk::takes(model, action) => bulk::act(model, action),
         Action::Approve
         | Action::Hold
         | Action::Screen
@@ -283,6 +285,9 @@ fn card(model: &mut Model) {
 fn back(model: &mut Model) {
     if model.view == View::Caller {
         model.view = model.back_to;
+    } else if bulk::stop(model) {
+    } else if !model.marked.is_empty() {
+        model.marked.clear();
     } else if !model.list().filter.is_empty() {
         model.list_mut().filter.clear();
     } else {

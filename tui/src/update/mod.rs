@@ -1,6 +1,7 @@
 //! The one place where the model changes: an input in, effects out. Pure: no clock, no network, no terminal.
 
 mod air;
+mod bulk;
 mod channel;
 mod facts;
 mod keys;
@@ -30,12 +31,12 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
     // Recordings may be edited by hand: time still never goes back.
     model.now = model.now.max(input.at_ms);
     // Before anything else: an Enter that comes late finds nothing armed, also when no tick came in between.
-    expire(model);
+    let mut effects = Vec::new();
+    expire(model, &mut effects);
     if model.stale() {
         // What was armed was meant for a state that is not known any more.
         send::disarm(model, "the state is unknown");
     }
-    let mut effects = Vec::new();
     // Levels and seconds move no row, unless it is by them that rows are sorted.
     let by_level = matches!(model.queue.sort, Sort::Score | Sort::Level);
     let rows_stay = matches!(input.msg, Msg::Tick | Msg::Link(LinkMsg::Meters(_))) && !by_level;
@@ -108,7 +109,7 @@ pub fn say(model: &mut Model, tone: Tone, text: &str) {
 }
 
 /// What ends by time.
-fn expire(model: &mut Model) {
+fn expire(model: &mut Model, effects: &mut Vec<Effect>) {
     let now = model.now;
     if model.armed.as_ref().is_some_and(|armed| now >= armed.until) {
         model.armed = None;
@@ -127,7 +128,7 @@ fn expire(model: &mut Model) {
         model.notice = None;
         model.dirty = true;
     }
-    facts::overdue(model);
+    facts::overdue(model, effects);
 }
 
 fn picture(model: &mut Model, effects: &mut Vec<Effect>) {

@@ -7,8 +7,8 @@ use crate::model::modal::{Does, Modal, Write};
 use crate::model::{Model, Tone};
 
 use super::facts::changed;
-use super::palette;
 use super::send::{Intent, arm, not_done, notice, seen, send};
+use super::{bulk, palette};
 
 pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
     let Some(modal) = model.modal.take() else {
@@ -34,14 +34,18 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
         },
         Modal::Write {
             what,
-            caller,
+            callers,
             mut line,
         } => match key.code {
             Code::Esc => {}
-            Code::Enter => written(model, what, caller, line.text.trim().to_owned(), effects),
+            Code::Enter => written(model, what, callers, line, effects),
             _ => {
                 line.key(key);
-                model.modal = Some(Modal::Write { what, caller, line });
+                model.modal = Some(Modal::Write {
+                    what,
+                    callers,
+                    line,
+                });
             }
         },
         Modal::Confirm {
@@ -63,6 +67,25 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
                     sentence,
                     names,
                     seen,
+                    line,
+                });
+            }
+        },
+        Modal::Many {
+            bulk,
+            sentence,
+            mut line,
+        } => match key.code {
+            Code::Esc => notice(model, Tone::Plain, "cancelled".into()),
+            Code::Enter if means(&line, &bulk.name()) => bulk::start(model, bulk, effects),
+            code => {
+                match code {
+                    Code::Enter => wrong_name(model),
+                    _ => drop(line.key(key)),
+                }
+                model.modal = Some(Modal::Many {
+                    bulk,
+                    sentence,
                     line,
                 });
             }
@@ -96,25 +119,49 @@ pub fn chosen(model: &mut Model, does: Does, effects: &mut Vec<Effect>) {
 fn written(
     model: &mut Model,
     what: Write,
-    caller: String,
-    text: String,
+    callers: Vec<String>,
+    line: Line,
     effects: &mut Vec<Effect>,
 ) {
-    let who = model.who(&caller);
+    let text = line.text.trim().to_owned();
+    if text.is_empty() {
+        if what == Write::Reject {
+            // It ends calls: an Enter too many is no reason.
+            let text = "type a reason, or the caller's name to give none (Esc leaves)";
+            notice(model, Tone::Plain, text.to_owned());
+            model.modal = Some(Modal::Write {
+                what,
+                callers,
+                line,
+            });
+        }
+        return;
+    }
+    let [caller] = callers.as_slice() else {
+        return bulk::ask_written(model, what, &callers, &text);
+    };
+    let (who, caller) = (model.who(caller), caller.clone());
     let intent = match what {
-        // A reason may be left out; an empty message is none.
-        Write::Reject => Intent::new(
-            Command::Reject {
-                caller,
-                reason: text,
-            },
-            format!("reject {who}"),
-        ),
-        _ if text.is_empty() => return,
+        Write::Reject => {
+            let named = model.names_of(&caller).iter().any(|n| means(&line, n));
+            let reason = if named { String::new() } else { text };
+            Intent::new(Command::Reject { caller, reason }, format!("reject {who}"))
+        }
         Write::Chat => Intent::new(Command::Chat { caller, text }, format!("message to {who}")),
         Write::Note => Intent::new(Command::Note { caller, text }, format!("note on {who}")),
     };
     send_checked(model, intent, effects);
+}
+
+/// Whether a name was typed, in whatever case.
+fn means(line: &Line, name: &str) -> bool {
+    let typed = line.text.trim().to_lowercase();
+    !typed.is_empty() && typed == name.trim().to_lowercase()
+}
+
+fn wrong_name(model: &mut Model) {
+    let text = "that is not the name: nothing was done (Esc leaves)";
+    notice(model, Tone::Bad, text.into());
 }
 
 fn confirmed(
@@ -129,18 +176,10 @@ fn confirmed(
         let why = changed(model, &intent.command);
         return not_done(model, &intent.sentence, &why);
     }
-    let typed = line.text.trim().to_lowercase();
-    if names
-        .iter()
-        .any(|name| name.trim().to_lowercase() == typed && !typed.is_empty())
-    {
+    if names.iter().any(|name| means(&line, name)) {
         return send_checked(model, intent, effects);
     }
-    notice(
-        model,
-        Tone::Bad,
-        "that is not the name: nothing was done (Esc leaves)".into(),
-    );
+    wrong_name(model);
     model.modal = Some(Modal::Confirm {
         command: intent.command,
         sentence: intent.sentence,
@@ -181,7 +220,9 @@ pub fn paste(model: &mut Model, text: &str) {
             line.insert(text);
             *picked = 0;
         }
-        Some(Modal::Write { line, .. } | Modal::Confirm { line, .. }) => line.insert(text),
+        Some(
+            Modal::Write { line, .. } | Modal::Confirm { line, .. } | Modal::Many { line, .. },
+        ) => line.insert(text),
         Some(Modal::Filter { line, .. }) => {
             line.insert(text);
             let filter = line.text.clone();

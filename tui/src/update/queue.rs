@@ -113,7 +113,7 @@ fn write(model: &mut Model, what: Write, caller: String) {
     }
     model.modal = Some(Modal::Write {
         what,
-        caller,
+        callers: vec![caller],
         line: Line::default(),
     });
 }

@@ -10,11 +10,18 @@ use crate::model::{Model, View};
 use crate::text;
 use crate::view::layout;
 
+use super::bulk;
+
 pub fn settle(model: &mut Model) {
     if !model.views().contains(&model.view) && model.view != View::Caller {
         model.view = View::Air;
     }
     model.counts = counts(model);
+    if !model.marked.is_empty() {
+        let mut marked = std::mem::take(&mut model.marked);
+        marked.retain(|name| bulk::can_be_marked(model, name));
+        model.marked = marked;
+    }
     let rows = queue(model);
     match model.view {
         // An open card stays, also when its caller is filtered out or ends.

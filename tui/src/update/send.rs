@@ -1,5 +1,7 @@
 //! From an intention to a command: armed, pending, said.
 
+use booth_proto::v1;
+
 use crate::command::{Command, Effect};
 use crate::model::line::Line;
 use crate::model::log::{Entry, Weight};
@@ -101,9 +103,25 @@ fn barred(model: &Model, command: &Command) -> Option<&'static str> {
 }
 
 pub fn send(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
-    if let Some(why) = barred(model, &intent.command) {
-        return not_done(model, &intent.sentence, why);
+    match barred(model, &intent.command) {
+        Some(why) => not_done(model, &intent.sentence, why),
+        None => drop(launch(model, intent, effects)),
     }
+}
+
+/// As [`send`], for callers that say themselves what was refused, and want to know the request's id.
+pub fn try_send(
+    model: &mut Model,
+    intent: Intent,
+    effects: &mut Vec<Effect>,
+) -> Result<String, &'static str> {
+    match barred(model, &intent.command) {
+        Some(why) => Err(why),
+        None => Ok(launch(model, intent, effects)),
+    }
+}
+
+fn launch(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) -> String {
     model.calls += 1;
     let request_id = format!("console-{}-{}", model.start.nonce, model.calls);
     if matches!(
@@ -128,9 +146,10 @@ pub fn send(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
     model.pending.insert(request_id.clone(), pending);
     model.dirty = true;
     effects.push(Effect::Call {
-        request_id,
+        request_id: request_id.clone(),
         command,
     });
+    request_id
 }
 
 pub fn disarm(model: &mut Model, why: &str) {
@@ -172,7 +191,15 @@ pub fn seen(model: &Model, command: &Command) -> String {
         Command::Destination { destination, .. } => {
             format!("{:?}", world.destination(destination).map(|d| d.enabled))
         }
-        Command::Drop { caller, .. } => {
+        Command::Approve { caller }
+        | Command::Hold { caller }
+        | Command::Screen { caller }
+        | Command::Chat { caller, .. } => {
+            let found = world.callers.get(caller);
+            let ended = |c: &v1::Caller| c.state() == v1::caller::State::Ended;
+            format!("{:?}", found.map(|c| (c.slot.as_str(), ended(c))))
+        }
+        Command::Drop { caller, .. } | Command::Reject { caller, .. } => {
             let found = world.callers.get(caller);
             format!("{:?}", found.map(|c| (c.slot.as_str(), c.state)))
         }
@@ -197,14 +224,7 @@ pub fn notice(model: &mut Model, tone: Tone, text: String) {
         NOTICE_MS
     };
     if tone == Tone::Bad {
-        model.log.push(Entry {
-            at_ms: model.server_ms(),
-            actor: "console".into(),
-            text: text::clean(&text).into_owned(),
-            resource: String::new(),
-            revision: model.world.revision,
-            weight: Weight::Warn,
-        });
+        log(model, &text);
     }
     model.notice = Some(Notice {
         text,
@@ -212,4 +232,16 @@ pub fn notice(model: &mut Model, tone: Tone, text: String) {
         until: model.now + lasts,
     });
     model.dirty = true;
+}
+
+/// To be read later, in the Log view.
+pub fn log(model: &mut Model, said: &str) {
+    model.log.push(Entry {
+        at_ms: model.server_ms(),
+        actor: "console".into(),
+        text: text::clean(said).into_owned(),
+        resource: String::new(),
+        revision: model.world.revision,
+        weight: Weight::Warn,
+    });
 }

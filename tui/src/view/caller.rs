@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::theme::Role;
-use super::{Canvas, meter, queue};
+use super::{Canvas, meter, popup, queue};
 use crate::action::Action;
 use crate::model::meters::CallerLevel;
 use crate::model::world::millis;
@@ -18,17 +18,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let model = canvas.model;
     let Some(caller) = model.selected_caller().cloned() else {
         let keys = &model.settings.keymap;
-        let mut lines = vec![
-            "No caller is selected.".to_owned(),
-            String::new(),
-            format!(
-                "{} shows the queue: select somebody there, {} opens the card",
-                keys.shown(Action::GoQueue),
-                keys.shown(Action::Card)
-            ),
-        ];
-        lines.extend(queue::join_line(model));
-        return canvas.empty(area, &lines);
+        let next = format!(
+            "{} shows the queue: select somebody there, {} opens the card",
+            keys.shown(Action::GoQueue),
+            keys.shown(Action::Card)
+        );
+        return popup::empty(canvas, area, "No caller is selected.", &[next]);
     };
     let who = model.world.caller_name(&caller.name);
     let word = state_word(caller.state());

@@ -9,8 +9,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Canvas;
-use super::layout;
 use super::theme::Role;
+use super::{layout, popup};
 use crate::action::Action;
 use crate::text;
 
@@ -143,19 +143,24 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
             false,
             Role::Frame,
         );
-        let lines = match model.channels.filter.is_empty() {
-            true => vec![
-                "There is no channel.".to_owned(),
-                String::new(),
-                "booth channel create radio --backup /srv/loop.mp4 --start".into(),
-                "puts a loop on air at once; booth channel url radio --for obs says where to stream".into(),
-            ],
-            false => vec![
+        if !model.channels.filter.is_empty() {
+            let drops = model.settings.keymap.shown(Action::Back);
+            let lines = [
                 "No channel has these words.".into(),
-                format!("{} drops the filter", model.settings.keymap.shown(Action::Back)),
-            ],
-        };
-        return canvas.empty(inner, &lines);
+                format!("{drops} drops the filter"),
+            ];
+            return canvas.empty(inner, &lines);
+        }
+        let next = [
+            "booth channel create radio --backup /srv/loop.mp4 --start",
+            "puts a loop on air at once; booth channel url radio --for obs says where to stream",
+        ];
+        return popup::empty(
+            canvas,
+            inner,
+            "There is no channel.",
+            &next.map(str::to_owned),
+        );
     }
     let list = layout::channel_list(area);
     let title = match model.channels.filter.as_str() {

@@ -41,6 +41,7 @@ pub fn hints(model: &Model) -> Vec<Hint> {
             Card,
             Chat,
             Note,
+            Mark,
             Filter,
             SortPosition,
             Drop,
@@ -175,8 +176,15 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
         return arm(canvas, area, armed);
     }
     match &model.modal {
-        Some(Modal::Write { what, caller, line }) => {
-            let who = model.who(caller);
+        Some(Modal::Write {
+            what,
+            callers,
+            line,
+        }) => {
+            let who = match callers.as_slice() {
+                [caller] => model.who(caller),
+                many => text::count(many.len() as u64, "caller"),
+            };
             let hint = match what {
                 crate::model::modal::Write::Reject => format!("reject {who}, reason"),
                 _ => format!("{} to {who}", what.name()),
@@ -191,6 +199,10 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
             let hint = format!("type {} and Enter", text::fit(name, 30));
             return typed(canvas, area, &hint, line, "Esc leaves");
         }
+        Some(Modal::Many { line, bulk, .. }) => {
+            let hint = format!("type {} and Enter", bulk.name());
+            return typed(canvas, area, &hint, line, "Esc leaves");
+        }
         _ => {}
     }
     if let Some(notice) = &model.notice {
@@ -202,6 +214,14 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
         let said = text::clean(&notice.text).into_owned();
         let line = Line::from(canvas.span(format!(" {mark} {said}"), role));
         return canvas.line(area, 0, line);
+    }
+    if let Some(bulk) = &model.bulk {
+        let stops = match bulk.waiting.is_empty() {
+            true => "",
+            false => " · Esc stops the rest",
+        };
+        let said = format!(" … {}{stops}", bulk.progress());
+        return canvas.line(area, 0, Line::from(canvas.span(said, Role::Warn)));
     }
     if let Some(pending) = model.pending.values().next() {
         let seconds = model.now.saturating_sub(pending.since) / 1_000;

@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::Canvas;
 use super::theme::Role;
+use super::{Canvas, popup};
 use crate::model::{LinkState, Model};
 use crate::text;
 
@@ -20,6 +20,19 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     );
     let offset = canvas.model.health.offset;
     let rows = lines(canvas.model);
+    if canvas.model.status.is_none() && !canvas.model.join_url.is_empty() {
+        // Nothing but the way in is known: callers may be sent there already.
+        let used = u16::try_from(rows.len() + 1)
+            .unwrap_or(u16::MAX)
+            .min(inner.height);
+        let below = Rect {
+            y: inner.y + used,
+            height: inner.height - used,
+            ..inner
+        };
+        let said = "The server does not answer here; its join page may.";
+        popup::empty(canvas, below, said, &[]);
+    }
     for (n, (label, said, role)) in rows
         .into_iter()
         .skip(offset)

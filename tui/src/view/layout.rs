@@ -210,16 +210,39 @@ pub fn tabs(model: &Model) -> Vec<(u16, u16, View)> {
     tabs
 }
 
-pub fn choose_area(model: &Model, widest: usize, items: usize) -> Rect {
+/// Where a pop-up of choices stands: above the footer, in as many columns as its height asks for.
+pub fn choices(model: &Model, widest: usize, items: usize) -> Grid {
     let body = screen(model).body;
-    let width = u16::try_from(widest + 8)
-        .unwrap_or(u16::MAX)
-        .clamp(20, body.width.max(20))
-        .min(body.width);
-    let height = u16::try_from(items + 2)
-        .unwrap_or(u16::MAX)
-        .min(body.height);
-    Rect::new(body.x, body.bottom() - height, width, height)
+    let items = u16::try_from(items).unwrap_or(u16::MAX);
+    let rows = items.min(body.height.saturating_sub(2)).max(1);
+    let columns = items.div_ceil(rows).max(1);
+    let each = u16::try_from(widest + 6).unwrap_or(u16::MAX);
+    let width = each.saturating_mul(columns).saturating_add(2);
+    let width = width.clamp(20, body.width.max(20)).min(body.width);
+    let height = (rows + 2).min(body.height);
+    Grid {
+        area: Rect::new(body.x, body.bottom() - height, width, height),
+        rows,
+        columns,
+    }
+}
+
+/// A pop-up with a choice in each cell, column by column.
+pub struct Grid {
+    /// With its frame.
+    pub area: Rect,
+    rows: u16,
+    columns: u16,
+}
+
+impl Grid {
+    pub fn cell(&self, n: usize) -> Rect {
+        let n = u16::try_from(n).unwrap_or(u16::MAX);
+        let (column, row) = (n / self.rows, n % self.rows);
+        let wide = self.area.width.saturating_sub(2) / self.columns;
+        let x = self.area.x + 1 + column.saturating_mul(wide);
+        Rect::new(x, self.area.y + 1 + row, wide, 1).intersection(self.area)
+    }
 }
 
 pub fn spot(model: &Model, x: u16, y: u16) -> Option<Spot> {
@@ -229,14 +252,12 @@ pub fn spot(model: &Model, x: u16, y: u16) -> Option<Spot> {
     }
     let screen = screen(model);
     if let Some(Modal::Choose { title, items }) = &model.modal {
-        let widest = items
-            .iter()
-            .map(|i| crate::text::width(&i.label))
-            .max()
-            .unwrap_or(0);
-        let area = choose_area(model, widest.max(crate::text::width(title)), items.len());
-        let inside = area.contains(at) && y > area.y && y + 1 < area.bottom();
-        return inside.then(|| Spot::Choice(usize::from(y - area.y - 1)));
+        let widest = items.iter().map(|i| crate::text::width(&i.label)).max();
+        let widest = widest.unwrap_or(0).max(crate::text::width(title));
+        let grid = choices(model, widest, items.len());
+        return (0..items.len())
+            .find(|n| grid.cell(*n).contains(at))
+            .map(Spot::Choice);
     }
     if screen.top.contains(at) {
         let found = tabs(model)

@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::Canvas;
 use super::theme::Role;
+use super::{Canvas, popup};
 use crate::model::log::{Entry, Weight};
 use crate::text;
 
@@ -47,16 +47,14 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         Role::Frame,
     );
     if model.logs.rows.is_empty() {
-        let said = match model.logs.filter.is_empty() {
-            true => "Nothing happened since the console was opened.",
-            false => "Nothing in the log has these words.",
-        };
+        let journal = "The server's journal has everything: booth watch --since 1".to_owned();
+        if model.logs.filter.is_empty() {
+            let said = "Nothing happened since the console was opened.";
+            return popup::empty(canvas, inner, said, &[journal]);
+        }
         return canvas.empty(
             inner,
-            &[
-                said.into(),
-                "The server's journal has everything: booth watch --since 1".into(),
-            ],
+            &["Nothing in the log has these words.".into(), journal],
         );
     }
     let rows = model

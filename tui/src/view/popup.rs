@@ -5,6 +5,8 @@ use ratatui::text::{Line, Span};
 
 use super::theme::Role;
 use super::{Canvas, footer, help, layout};
+use crate::action::Action;
+use crate::model::Model;
 use crate::model::modal::Modal;
 use crate::text;
 use crate::update::palette;
@@ -16,19 +18,21 @@ pub fn draw(canvas: &mut Canvas<'_>, body: Rect) {
         Some(Modal::Palette { line, picked }) => search(canvas, body, &line.text, *picked),
         Some(Modal::Confirm {
             sentence, names, ..
-        }) => confirm(canvas, body, sentence, names),
+        }) => confirm(
+            canvas,
+            body,
+            sentence,
+            names.first().map_or("", String::as_str),
+        ),
+        Some(Modal::Many { bulk, sentence, .. }) => confirm(canvas, body, sentence, &bulk.name()),
         Some(Modal::Choose { title, items }) => {
-            let widest = items
-                .iter()
-                .map(|i| text::width(&i.label))
-                .max()
-                .unwrap_or(0);
-            let area = layout::choose_area(model, widest.max(text::width(title)), items.len());
             let rows = items
                 .iter()
                 .map(|i| (i.key.to_string(), i.label.clone()))
-                .collect();
-            choices(canvas, area, title, rows);
+                .collect::<Vec<_>>();
+            let widest = rows.iter().map(|(_, label)| text::width(label)).max();
+            let widest = widest.unwrap_or(0).max(text::width(title));
+            choices(canvas, widest, title, rows);
         }
         Some(Modal::Invite { url }) => invite(canvas, body, url),
         Some(Modal::Write { .. } | Modal::Filter { .. }) => {}
@@ -40,35 +44,28 @@ pub fn draw(canvas: &mut Canvas<'_>, body: Rect) {
                     .into_iter()
                     .map(|(key, a)| (key, a.spec().help.to_owned()))
                     .collect();
-                let widest = rows
-                    .iter()
-                    .map(|(_, help)| text::width(help))
-                    .max()
-                    .unwrap_or(0);
-                let area = layout::choose_area(model, widest, rows.len());
-                choices(canvas, area, &title, rows);
+                let widest = rows.iter().map(|(_, help)| text::width(help)).max();
+                choices(canvas, widest.unwrap_or(0), &title, rows);
             }
         }
     }
 }
 
-fn choices(canvas: &mut Canvas<'_>, area: Rect, title: &str, rows: Vec<(String, String)>) {
-    canvas.clear(area);
+/// In as many columns as the height asks for.
+fn choices(canvas: &mut Canvas<'_>, widest: usize, title: &str, rows: Vec<(String, String)>) {
+    let grid = layout::choices(canvas.model, widest, rows.len());
+    canvas.clear(grid.area);
     let title = Line::from(canvas.span(format!(" {} ", text::clean(title)), Role::Title));
-    let inner = canvas.frame(area, title, false, Role::Accent);
+    canvas.frame(grid.area, title, false, Role::Accent);
     for (n, (key, label)) in rows.into_iter().enumerate() {
+        let cell = grid.cell(n);
+        let room = usize::from(cell.width).saturating_sub(5);
+        let label = text::fit(&text::clean(&label), room).into_owned();
         let line = Line::from(vec![
             canvas.span(format!(" {} ", text::pad(&key, 2)), Role::Key),
-            canvas.span(
-                text::fit(
-                    &text::clean(&label),
-                    usize::from(inner.width).saturating_sub(5),
-                )
-                .into_owned(),
-                Role::Text,
-            ),
+            canvas.span(label, Role::Text),
         ]);
-        canvas.line(inner, u16::try_from(n).unwrap_or(u16::MAX), line);
+        canvas.line(cell, 0, line);
     }
 }
 
@@ -133,10 +130,9 @@ fn search(canvas: &mut Canvas<'_>, body: Rect, typed: &str, picked: usize) {
     }
 }
 
-fn confirm(canvas: &mut Canvas<'_>, body: Rect, sentence: &str, names: &[String]) {
+fn confirm(canvas: &mut Canvas<'_>, body: Rect, sentence: &str, name: &str) {
     let said = format!("{}?", text::clean(sentence));
-    let name = names.first().map_or("", String::as_str);
-    let ask = format!("Type the name to confirm: {}", text::fit(name, 40));
+    let ask = format!("Type this to confirm: {}", text::fit(name, 40));
     let widest = text::width(&said).max(text::width(&ask)) + 6;
     let width = u16::try_from(widest).unwrap_or(u16::MAX).min(body.width);
     let height = 5.min(body.height);
@@ -163,7 +159,7 @@ fn confirm(canvas: &mut Canvas<'_>, body: Rect, sentence: &str, names: &[String]
 /// The link that was made, in front of everything.
 fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
     let said = ["Valid for 24 hours.", "", "Esc closes"].map(str::to_owned);
-    let plan = Plan::of(canvas, body, url, &said);
+    let plan = Plan::of(canvas, body, "", url, &said);
     // The code is worth more than its frame.
     let framed = !plan.shows() || plan.height() + 2 <= body.height;
     let margin = if framed { 2 } else { 0 };
@@ -185,10 +181,28 @@ fn invite(canvas: &mut Canvas<'_>, body: Rect, url: &str) {
     plan.draw(canvas, inner);
 }
 
-/// The latest link in the middle of a place where nobody is yet, with what else one can do.
-pub fn link(canvas: &mut Canvas<'_>, area: Rect, said: &[String]) {
+/// An empty place: what is missing, what to do next, and the latest join link with its code; where there is none yet, how
+/// callers come.
+pub fn empty(canvas: &mut Canvas<'_>, area: Rect, missing: &str, next: &[String]) {
     let url = canvas.model.join_url.clone();
-    let plan = Plan::of(canvas, area, &url, said);
+    if url.is_empty() {
+        let mut lines = vec![missing.to_owned(), String::new()];
+        lines.extend(next.iter().cloned());
+        lines.extend(how_to_invite(canvas.model));
+        return canvas.empty(area, &lines);
+    }
+    let mut area = area;
+    let mut plan = Plan::of(canvas, area, missing, &url, next);
+    // The code is worth more than the frame around it.
+    let framed = Rect {
+        y: area.y.saturating_sub(1),
+        height: area.height + 2,
+        ..area
+    };
+    let over_frame = Plan::of(canvas, framed, missing, &url, next);
+    if over_frame.shows() && !plan.shows() {
+        (area, plan) = (framed, over_frame);
+    }
     let left = area.width.saturating_sub(plan.width()) / 2;
     let top = area.height.saturating_sub(plan.height()) / 2;
     let place = Rect {
@@ -200,6 +214,25 @@ pub fn link(canvas: &mut Canvas<'_>, area: Rect, said: &[String]) {
     plan.draw(canvas, place);
 }
 
+fn how_to_invite(model: &Model) -> Vec<String> {
+    let mut lines = Vec::new();
+    if model.works(Action::Invite) && model.may(Action::Invite) {
+        lines.push(format!(
+            "{}  makes a join link to send, with its QR code",
+            model.settings.keymap.shown(Action::Invite)
+        ));
+    }
+    lines.extend(join_line(model));
+    lines
+}
+
+/// Where callers come from; nothing where the server does not say.
+fn join_line(model: &Model) -> Option<String> {
+    let base = text::clean(&model.status.as_ref()?.join_base_url).into_owned();
+    let show = text::id(&model.show);
+    (!base.is_empty()).then(|| format!("callers join at {base}/join/{show}#…"))
+}
+
 /// A join link in words, with its QR code at the left where it fits.
 struct Plan {
     code: Vec<String>,
@@ -208,7 +241,8 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(canvas: &Canvas<'_>, room: Rect, url: &str, said: &[String]) -> Self {
+    /// `head` stands above the link, when there is one; `said` below.
+    fn of(canvas: &Canvas<'_>, room: Rect, head: &str, url: &str, said: &[String]) -> Self {
         let url = text::clean(url).into_owned();
         let mut code = qr(canvas, &url);
         let mut code_width = code.first().map_or(0, |l| l.chars().count());
@@ -221,7 +255,12 @@ impl Plan {
             .saturating_sub(code_width + 6)
             .clamp(20, 60);
         let mut lines: Vec<(String, Role)> = Vec::new();
-        lines.push(("Send this link to callers, or open it:".into(), Role::Dim));
+        if !head.is_empty() {
+            let head = text::wrap(head, wide).into_iter();
+            lines.extend(head.map(|line| (line, Role::Text)));
+            lines.push((String::new(), Role::Dim));
+        }
+        lines.push(("Send this link, or open it:".into(), Role::Dim));
         let url = text::wrap(&url, wide).into_iter();
         lines.extend(url.map(|line| (line, Role::Title)));
         if code.is_empty() {

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::theme::Role;
-use super::{Canvas, layout, meter, popup};
+use super::{Canvas, meter, popup};
+use crate::action::Action;
 use crate::model::Model;
 use crate::text;
 use crate::update::state_word;
@@ -59,7 +60,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
     let list = &model.queue;
     let mut title = vec![canvas.span(" queue ", Role::Title)];
     if list.filter.is_empty() {
-        let key = model.settings.keymap.shown(crate::action::Action::Filter);
+        let key = model.settings.keymap.shown(Action::Filter);
         title.push(canvas.span(format!("── {key} filter "), Role::Dim));
     } else {
         title.push(canvas.span(
@@ -70,6 +71,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, wide: bool) {
             format!("({} of {}) ", list.rows.len(), model.queue_length()),
             Role::Dim,
         ));
+    }
+    if !model.marked.is_empty() {
+        let marked = text::count(model.marked.len() as u64, "caller");
+        title.push(canvas.span(format!("── {marked} marked "), Role::Warn));
     }
     if list.sort != Default::default() || list.reverse {
         let turned = if list.reverse { " ↓" } else { "" };
@@ -129,8 +134,15 @@ fn line<'t>(
     let model = canvas.model;
     let stale = model.levels_stale();
     let level = model.meters.callers.get(&caller.name);
-    let mark = if selected { "▸ " } else { "  " };
-    let mut spans = vec![canvas.span(mark, Role::Key)];
+    let cursor = if selected { "▸" } else { " " };
+    let mark = match model.marked.contains(&caller.name) {
+        true => "✓",
+        false => " ",
+    };
+    let mut spans = vec![
+        canvas.span(cursor, Role::Key),
+        canvas.span(mark, Role::Warn),
+    ];
     for column in columns {
         let width = column.width;
         let cell = |text: String, role| canvas.span(text::pad(&text, width), role);
@@ -274,47 +286,29 @@ fn notes(caller: &v1::Caller) -> String {
     said.join(" · ")
 }
 
-/// Where callers come from; nothing where the server does not say.
-pub fn join_line(model: &Model) -> Option<String> {
-    let base = text::clean(&model.status.as_ref()?.join_base_url).into_owned();
-    let show = text::id(&model.show);
-    (!base.is_empty()).then(|| format!("callers join at {base}/join/{show}#…"))
-}
-
 fn empty(canvas: &mut Canvas<'_>, area: Rect) {
     let model = canvas.model;
     let key = |action| model.settings.keymap.shown(action);
-    use crate::action::Action;
-    let lines = if model.heard.is_none() {
+    if model.heard.is_none() {
         let next = match &model.link {
             crate::model::LinkState::Down { next, .. } => next.clone(),
             _ => String::new(),
         };
-        vec!["Nothing is known yet.".to_owned(), next]
-    } else if !model.queue.filter.is_empty() {
-        vec![
-            "Nobody in the queue has these words.".into(),
-            format!("{} drops the filter", key(Action::Back)),
-        ]
-    } else {
-        let mut lines = vec!["Nobody waits.".to_owned(), String::new()];
-        if model.works(Action::Invite) && model.may(Action::Invite) {
-            lines.push(format!(
-                "{}  makes a join link to send, with its QR code",
-                key(Action::Invite)
-            ));
-        }
-        if model.works(Action::Practice) && model.may(Action::Practice) {
-            lines.push(format!(
-                "{}  lets three synthetic callers in, to practise with",
-                key(Action::Practice)
-            ));
-        }
-        if layout::welcomes(model) {
-            return popup::link(canvas, area, &lines);
-        }
-        lines.extend(join_line(model));
-        lines
-    };
-    canvas.empty(area, &lines);
+        return canvas.empty(area, &["Nothing is known yet.".to_owned(), next]);
+    }
+    if !model.queue.filter.is_empty() {
+        let drops = format!("{} drops the filter", key(Action::Back));
+        return canvas.empty(
+            area,
+            &["Nobody in the queue has these words.".into(), drops],
+        );
+    }
+    let mut next = Vec::new();
+    if model.works(Action::Practice) && model.may(Action::Practice) {
+        next.push(format!(
+            "{}  lets three synthetic callers in, to practise with",
+            key(Action::Practice)
+        ));
+    }
+    popup::empty(canvas, area, "Nobody waits.", &next);
 }

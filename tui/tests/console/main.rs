@@ -7,6 +7,7 @@
 )]
 
 mod accidents;
+mod bulk;
 mod hostile;
 mod keys;
 mod looks;

@@ -58,7 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Accept),
         1 => Just(Step::Refuse),
         1 => Just(Step::Conflict),
-        3 => proptest::sample::select(vec!["1 R d", "d", "g c F x"]).prop_map(Step::Ask),
+        3 => proptest::sample::select(vec!["1 R d", "d", "g c F x", "g q V d", "g q v v d"]).prop_map(Step::Ask),
         4 => Just(Step::Name),
         1 => "\\PC{0,12}".prop_map(Step::Paste),
         3 => any::<u8>().prop_map(Step::Change),
@@ -129,6 +129,8 @@ proptest! {
         let mut calls: Vec<String> = Vec::new();
         // The question that is open, and what it relied on when it was opened.
         let mut asked: Option<(Command, String)> = None;
+        // The same for an action on many.
+        let mut many: Vec<(Command, String)> = Vec::new();
         for step in steps {
             let armed = stage.model.armed.clone();
             let stale = stage.model.stale();
@@ -151,12 +153,18 @@ proptest! {
                 Step::Refuse => if let Some(id) = calls.pop() { stage.refuse(&id, "FAILED_PRECONDITION", "X", "no") },
                 Step::Conflict => if let Some(id) = calls.pop() { stage.refuse(&id, "ABORTED", "REVISION_MISMATCH", "no") },
                 Step::Paste(text) => stage.feed(Msg::Paste(text)),
-                Step::Name => if let Some(Modal::Confirm { names, .. }) = &stage.model.modal {
-                    let name = names[0].clone();
-                    stage.keys("ctrl-u");
-                    stage.feed(Msg::Paste(name));
-                    stage.keys("enter");
-                },
+                Step::Name => {
+                    let name = match &stage.model.modal {
+                        Some(Modal::Confirm { names, .. }) => Some(names[0].clone()),
+                        Some(Modal::Many { bulk, .. }) => Some(bulk.name()),
+                        _ => None,
+                    };
+                    if let Some(name) = name {
+                        stage.keys("ctrl-u");
+                        stage.feed(Msg::Paste(name));
+                        stage.keys("enter");
+                    }
+                }
                 Step::Ask(keys) => { stage.keys(keys); },
                 Step::Change(n) => change(&mut stage, n),
             }
@@ -173,10 +181,26 @@ proptest! {
                         asked.clone().at_revision(0) == command.clone().at_revision(0)
                             && *relied == relied_on(&stage.model, command)
                     });
-                    prop_assert!(enter && (same || confirmed), "{command:?} without its Enter");
+                    // Of a bulk, each once, and only what it was asked for.
+                    let before = many.len();
+                    many.retain(|(asked, relied)| asked.clone().at_revision(0) != command.clone().at_revision(0)
+                        || *relied != relied_on(&stage.model, command));
+                    let of_many = many.len() + 1 == before;
+                    prop_assert!(of_many || (enter && (same || confirmed)), "{command:?} without its Enter");
                 }
             }
             let model = &stage.model;
+            match &model.modal {
+                Some(Modal::Many { bulk, .. }) => {
+                    let now: Vec<_> = bulk.waiting.iter().map(|s| s.command.clone()).collect();
+                    if many.iter().map(|(c, _)| c).ne(now.iter()) {
+                        let on_air = now.into_iter().filter(Command::on_air);
+                        many = on_air.map(|c| (c.clone(), relied_on(model, &c))).collect();
+                    }
+                }
+                _ if model.bulk.is_none() => many.clear(),
+                _ => {}
+            }
             asked = match &model.modal {
                 Some(Modal::Confirm { command, .. }) => match asked {
                     Some((before, relied)) if before == *command => Some((before, relied)),

@@ -121,6 +121,12 @@ fn destination(channel: &str, id: &str, state: v1::destination::State) -> v1::De
     }
 }
 
+/// `d1`, `d2`, …, all live.
+pub fn destinations(channel: &str, count: usize) -> Vec<v1::Destination> {
+    let one = |n| destination(channel, &format!("d{n}"), v1::destination::State::Live);
+    (1..=count).map(one).collect()
+}
+
 pub fn krishna() -> v1::Channel {
     v1::Channel {
         name: "channels/krishna".into(),

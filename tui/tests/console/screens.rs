@@ -131,14 +131,24 @@ fn the_join_link_comes_with_its_code() {
     }
 }
 
+/// As `make run` opens it.
+fn invited(width: u16, height: u16) -> Stage {
+    let mut start = crate::stage::start(width, height);
+    start.join_url =
+        "http://studio.example:8080/join/main#dFzevnWDj8SkzKmVpajGNJ40vDrmvDk3t-SdNjRSIGA".into();
+    Stage::with(start)
+}
+
 #[test]
-fn while_nobody_is_there_the_join_link_stands_in_the_queue() {
+fn while_nobody_is_there_the_join_link_and_its_code_stand_in_every_empty_view() {
     for (width, height) in SIZES {
-        let mut start = crate::stage::start(width, height);
-        start.join_url =
-            "http://studio.example:8080/join/main#dFzevnWDj8SkzKmVpajGNJ40vDrmvDk3t-SdNjRSIGA"
-                .into();
-        let mut stage = Stage::with(start);
+        let mut stage = invited(width, height);
+        stage.keys("g h");
+        assert!(
+            stage.screen().contains("http://studio.example:8080/join"),
+            "Health, not connected"
+        );
+        stage.keys("g a");
         stage.connect(booth_proto::v1::Role::Operator);
         stage.snapshot(booth_proto::v1::Snapshot {
             shows: vec![crate::props::show(&[])],
@@ -146,6 +156,60 @@ fn while_nobody_is_there_the_join_link_stands_in_the_queue() {
             ..Default::default()
         });
         assert_snapshot!(format!("welcome-{width}x{height}"), stage.screen());
+        for (view, keys) in [("queue", "g q"), ("channels", "g c"), ("log", "g l")] {
+            stage.keys(keys);
+            let screen = stage.screen();
+            assert!(
+                screen.contains("http://studio.example:8080/join") && screen.contains("█ ▄▄▄ █"),
+                "{view} at {width}x{height}:\n{screen}"
+            );
+        }
+        stage.model.view = booth_tui::model::View::Caller;
+        let screen = stage.screen();
+        assert!(
+            screen.contains("No caller is selected") && screen.contains("█ ▄▄▄ █"),
+            "{screen}"
+        );
+    }
+    let mut stage = invited(80, 24);
+    stage.connect(booth_proto::v1::Role::Operator);
+    stage.snapshot(booth_proto::v1::Snapshot {
+        shows: vec![crate::props::show(&[])],
+        ..Default::default()
+    });
+    stage.keys("g c");
+    assert_snapshot!("welcome-channels-80x24", stage.screen());
+    stage.keys("g l");
+    assert_snapshot!("welcome-log-80x24", stage.screen());
+}
+
+#[test]
+fn a_bulk_action_asks_what_and_how_many() {
+    at_each_size("bulk", "g q V x s p a m enter");
+}
+
+#[test]
+fn every_destination_has_a_key() {
+    for (width, height) in [(80, 24), (200, 60)] {
+        let mut stage = Stage::full(width, height);
+        let mut channel = crate::props::krishna();
+        channel.destinations = crate::props::destinations("krishna", 50);
+        channel.revision += 50;
+        stage.change(
+            "operators/anna",
+            "X",
+            &channel.name.clone(),
+            "many",
+            vec![booth_proto::v1::resource::Resource::Channel(channel)],
+        );
+        stage.keys("g c 1 D");
+        assert_snapshot!(format!("destinations-{width}x{height}"), stage.screen());
+        stage.keys("O");
+        assert!(
+            stage.says().contains("Switch d50 of krishna OFF"),
+            "{}",
+            stage.says()
+        );
     }
 }
 
