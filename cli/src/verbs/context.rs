@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::app::Ctx;
 use crate::args::{ContextCommand, Format};
 use crate::config::{self, Config, Context};
-use crate::confirm::confirm;
+use crate::confirm::{Act, Question, confirm};
 use crate::errors::{Failure, Outcome};
 use crate::render::View;
 use crate::render::table::{Cell, Table, Tone};
@@ -24,12 +24,12 @@ pub async fn run(ctx: &Ctx, command: ContextCommand) -> Outcome {
         ContextCommand::Add { context } => add(ctx, &context),
         ContextCommand::Remove { context } => {
             let name = config::context_name(&context)?;
-            config::load()?.context(&name)?;
-            confirm(
-                ctx,
-                &format!("forget the context {name} and its stored token"),
-            )
-            .await?;
+            let server = config::load()?.context(&name)?.server.clone();
+            let asked = async {
+                let text = format!("Forget context {name} ({server}) and its stored token?");
+                Ok(Some(Question::new(text)))
+            };
+            confirm(ctx, Act::RemoveContext, asked).await?;
             config::forget(&name)?;
             ctx.out.say(&format!("forgot {name}"));
             Ok(())

@@ -3,6 +3,7 @@
 // A test stops at the first surprise, in its helpers too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod asks;
 mod backup;
 mod channel;
 mod channel_secrets;

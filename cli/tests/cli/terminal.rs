@@ -10,6 +10,15 @@ use crate::run::{Done, finish};
 
 /// Runs the command at a terminal of 100 columns; what it shows, escapes and all, is in `stdout`.
 async fn at_a_terminal(fake: &Fake, args: &[&str], env: &[(&str, &str)]) -> Done {
+    at_one(fake, args, env, "").await
+}
+
+/// At a terminal where somebody gives this answer to the first question.
+pub async fn answering(fake: &Fake, args: &[&str], answer: &str) -> Done {
+    at_one(fake, args, &[], answer).await
+}
+
+async fn at_one(fake: &Fake, args: &[&str], env: &[(&str, &str)], answer: &str) -> Done {
     const EYES: &str = r#"
 import fcntl, os, pty, struct, sys, termios
 pid, fd = pty.fork()
@@ -17,6 +26,7 @@ if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 100, 0, 0))
     os.execv(sys.argv[1], sys.argv[1:])
 seen = b''
+answer = os.environb.pop(b'TEST_ANSWER', b'')
 while True:
     try:
         part = os.read(fd, 4096)
@@ -25,6 +35,9 @@ while True:
     if not part:
         break
     seen += part
+    if answer and seen.endswith((b'[y/N] ', b'to go on: ')):
+        os.write(fd, answer + b'\n')
+        answer = b''
 _, status = os.waitpid(pid, 0)
 sys.stdout.buffer.write(seen)
 sys.exit(os.waitstatus_to_exitcode(status))
@@ -35,6 +48,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
         .args(args)
         .env("BOOTH_SERVER", format!("http://{}", fake.address))
         .env("BOOTH_TOKEN", "secret-token")
+        .env("TEST_ANSWER", answer)
         .env("TERM", "xterm-256color")
         .env_remove("NO_COLOR")
         .envs(env.iter().copied());
