@@ -23,6 +23,7 @@ mod rpcs_channel;
 mod run;
 mod siblings;
 mod terminal;
+mod tls;
 mod wait;
 mod wait_air;
 mod watch;
