@@ -1,5 +1,6 @@
 //! From the typed line to the exit code: parse, run, say what went wrong.
 
+use booth_tui::door::Door;
 use clap::FromArgMatches;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
@@ -23,8 +24,22 @@ pub struct Ctx {
 impl Ctx {
     pub async fn client(&self) -> Outcome<&Client> {
         self.client
-            .get_or_try_init(|| Client::connect(&self.global))
+            .get_or_try_init(|| async {
+                let client = Client::connect(&self.global).await?;
+                self.warn_if_open(client.door());
+                Ok(client)
+            })
             .await
+    }
+
+    /// Whoever is on the way to another machine reads a token that is sent without TLS.
+    pub fn warn_if_open(&self, door: &Door) {
+        if door.is_open() {
+            self.out.say(&format!(
+                "warning: the token goes to {} unencrypted; use https:// or an SSH tunnel",
+                door.url()
+            ));
+        }
     }
 
     /// The given request id, or a fresh one.

@@ -1,19 +1,21 @@
 //! The one connection to boothd: token, request ids, deadline, and the one safe repeat of a call whose connection broke.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use booth_proto::v1::GetStatusRequest;
 use booth_proto::v1::system_service_client::SystemServiceClient;
+use booth_tui::door::{BadDoor, Door, Trouble};
 use tokio::time::{Instant, timeout_at};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::args::Global;
-use crate::errors::{Failure, Outcome, root_cause};
+use crate::errors::{Failure, Outcome};
 use crate::hints::{self, Subject};
 use crate::render::text::scrub;
 use crate::token::{self, Token};
@@ -23,9 +25,6 @@ pub const LARGEST_ANSWER: usize = 64 << 20;
 
 /// How long a repeat waits for a server that is just restarting.
 const RECONNECT_FOR: Duration = Duration::from_secs(3);
-/// A silent peer is noticed after interval + timeout.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub type Svc = InterceptedService<Channel, Auth>;
 
@@ -43,8 +42,7 @@ impl Interceptor for Auth {
 }
 
 pub struct Client {
-    endpoint: Endpoint,
-    server: String,
+    door: Door,
     channel: Channel,
     auth: Auth,
     timeout: Duration,
@@ -52,32 +50,22 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(global: &Global) -> Outcome<Self> {
-        Self::with_token(global, &global.server, &token::discover(global)?).await
+        let door = door(global, &global.server, global.ca.as_deref())?;
+        Self::with_token(global, door, &token::discover(global)?).await
     }
 
-    pub async fn with_token(global: &Global, server: &str, token: &Token) -> Outcome<Self> {
-        let server = server_url(server)?;
+    pub async fn with_token(global: &Global, door: Door, token: &Token) -> Outcome<Self> {
         let mut value = AsciiMetadataValue::try_from(token.as_str()).map_err(|_| {
             Failure::not_allowed("the token has characters that cannot be sent")
                 .reason("TOKEN_MALFORMED")
         })?;
         value.set_sensitive(true);
-        let endpoint = Endpoint::from_shared(server.clone())
-            .map_err(|error| {
-                Failure::usage(format!(
-                    "{server:?} is no server address: {}",
-                    root_cause(&error)
-                ))
-            })?
-            .connect_timeout(global.timeout)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEP_ALIVE_EVERY)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true);
-        let channel = dial(&endpoint, &server).await?;
+        let channel = door
+            .connect()
+            .await
+            .map_err(|trouble| no_way(&door, trouble))?;
         Ok(Self {
-            endpoint,
-            server,
+            door,
             channel,
             auth: Auth(value),
             timeout: global.timeout,
@@ -103,6 +91,10 @@ impl Client {
             .await;
         let done = match first {
             Err(broken) if broken.lost => {
+                let broken = self.explained(broken).await;
+                if !broken.lost {
+                    return Err(broken);
+                }
                 let Some(channel) = self.redial(deadline).await else {
                     return Err(broken);
                 };
@@ -115,6 +107,15 @@ impl Client {
             Err(unknown) if unknown.code == "UNIMPLEMENTED" => Err(self.versions(unknown).await),
             done => done,
         }
+    }
+
+    /// A connection that breaks under its first call may have been made to a server that speaks TLS.
+    pub async fn explained(&self, failure: Failure) -> Failure {
+        if !failure.lost {
+            return failure;
+        }
+        let trouble = self.door.wants_tls().await;
+        trouble.map_or(failure, |trouble| no_way(&self.door, trouble))
     }
 
     /// Says which versions do not know the same, when they differ.
@@ -153,6 +154,10 @@ impl Client {
         }
     }
 
+    pub fn door(&self) -> &Door {
+        &self.door
+    }
+
     /// A service for streams; the caller of this sets its own deadline.
     pub fn streams(&self) -> Svc {
         self.service(self.channel.clone())
@@ -165,7 +170,8 @@ impl Client {
     pub fn late(&self) -> Failure {
         let failure = Failure::timed_out(format!(
             "{} did not answer within {:?}",
-            self.server, self.timeout
+            self.door.url(),
+            self.timeout
         ));
         let next = hints::next_step(&failure, &Subject::default());
         Failure { next, ..failure }
@@ -180,7 +186,7 @@ impl Client {
         let until = deadline.min(Instant::now() + RECONNECT_FOR);
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(500));
         loop {
-            match timeout_at(until, dial(&self.endpoint, &self.server)).await {
+            match timeout_at(until, self.door.connect()).await {
                 Ok(Ok(channel)) => return Some(channel),
                 Ok(Err(_)) => timeout_at(until, tokio::time::sleep(backoff.next()))
                     .await
@@ -195,24 +201,35 @@ fn call_with<Q, Fut>(call: &impl Fn(Svc, Q) -> Fut, query: Q) -> impl FnOnce(Svc
     move |service| call(service, query)
 }
 
-async fn dial(endpoint: &Endpoint, server: &str) -> Outcome<Channel> {
-    endpoint.connect().await.map_err(|error| {
-        let failure =
-            Failure::unreachable(format!("cannot reach {server}: {}", root_cause(&error)))
-                .reason("SERVER_UNREACHABLE");
-        let next = hints::next_step(&failure, &Subject::default());
-        Failure { next, ..failure }
-    })
+/// The way to a server; nothing is sent yet.
+pub fn door(global: &Global, server: &str, ca: Option<&Path>) -> Outcome<Door> {
+    Door::new(server, ca, global.timeout).map_err(bad_door)
 }
 
-/// `host:port` is enough. TLS is not spoken here: say so instead of failing in a handshake.
-pub fn server_url(text: &str) -> Outcome<String> {
-    match text.split_once("://") {
-        None if !text.is_empty() => Ok(format!("http://{text}")),
-        Some(("http", host)) if !host.is_empty() => Ok(text.to_owned()),
-        Some(("https", _)) => Err(Failure::usage("https servers are not supported here")
-            .next("forward the port instead: ssh -L 7400:127.0.0.1:7400 SERVER, then --server http://127.0.0.1:7400")),
-        _ => Err(Failure::usage(format!("{text:?} is no server address")).next("write --server http://HOST:7400")),
+pub fn bad_door(bad: BadDoor) -> Failure {
+    let next = match bad {
+        BadDoor::Address(_) => "write --server http://HOST:7400 or https://HOST:7400",
+        BadDoor::Ca { .. } => {
+            "give --ca a PEM file with the certificate, or with that of who signed it"
+        }
+    };
+    Failure::usage(bad.to_string()).next(next)
+}
+
+fn no_way(door: &Door, trouble: Trouble) -> Failure {
+    let why = match trouble.reason {
+        "SERVER_UNREACHABLE" => format!("cannot reach {}: {}", door.url(), trouble.why),
+        _ => trouble.why,
+    };
+    let mut failure = Failure::unreachable(scrub(&why)).reason(trouble.reason);
+    // What is wrong with TLS stays wrong, however often it is tried.
+    failure.lost = trouble.reason == "SERVER_UNREACHABLE";
+    match trouble.next.as_str() {
+        "" => {
+            let next = hints::next_step(&failure, &Subject::default());
+            Failure { next, ..failure }
+        }
+        next => failure.next(next),
     }
 }
 
@@ -273,15 +290,6 @@ mod tests {
         assert_eq!(waits, [100, 200, 350, 350]);
         backoff.reset();
         assert_eq!(backoff.next(), Duration::from_millis(100));
-    }
-
-    #[test]
-    fn a_server_address_needs_no_scheme_but_never_a_wrong_one() {
-        assert_eq!(server_url("10.0.0.1:7400").unwrap(), "http://10.0.0.1:7400");
-        assert_eq!(server_url("http://a:1").unwrap(), "http://a:1");
-        for text in ["", "https://a:1", "srt://a:1", "http://"] {
-            assert_eq!(server_url(text).unwrap_err().exit_code(), 2, "{text:?}");
-        }
     }
 
     #[test]

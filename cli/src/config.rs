@@ -6,6 +6,7 @@
 //! [contexts.studio]
 //! server = "http://127.0.0.1:7400"
 //! token_file = "tokens/studio"           # beside this file, or an absolute path
+//! ca_file = "studio.pem"                 # likewise, for https with a certificate of one's own
 //! ```
 //!
 //! The table `console` is the console's own: it reads it itself. Tokens are never in the file.
@@ -32,6 +33,9 @@ pub struct Context {
     /// Absolute, or beside the configuration file.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
+    /// What the server's certificate may be signed with; as `token_file`.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -139,6 +143,7 @@ impl Config {
 pub struct Given {
     pub server: Option<String>,
     pub token_file: Option<PathBuf>,
+    pub ca: Option<PathBuf>,
 }
 
 impl Given {
@@ -147,12 +152,13 @@ impl Given {
         Self {
             server: typed("server").then(|| global.server.clone()),
             token_file: global.token_file.clone().filter(|_| typed("token_file")),
+            ca: global.ca.clone().filter(|_| typed("ca")),
         }
     }
 }
 
 /// Puts the context's server and token where neither a flag nor (unless the context itself is given by flag) the
-/// environment names one. A context's token goes to that context's server only.
+/// environment names one. A context's token goes to that context's server only, and its CA vouches for no other.
 pub fn apply(matches: &ArgMatches, global: &mut Global) -> Outcome {
     let source = |id: &str| match matches.value_source(id) {
         Some(ValueSource::CommandLine) => Source::Flag,
@@ -162,6 +168,7 @@ pub fn apply(matches: &ArgMatches, global: &mut Global) -> Outcome {
     let sources = Sources {
         server: source("server"),
         token_file: source("token_file"),
+        ca: source("ca"),
         context: source("context"),
         token_variable: std::env::var("BOOTH_TOKEN").is_ok_and(|text| !text.trim().is_empty()),
     };
@@ -184,6 +191,7 @@ enum Source {
 struct Sources {
     server: Source,
     token_file: Source,
+    ca: Source,
     context: Source,
     /// BOOTH_TOKEN is set.
     token_variable: bool,
@@ -210,6 +218,14 @@ impl Sources {
         };
         if let Some(path) = context.token_file.as_ref().filter(|_| !other_token) {
             global.token_file = Some(dir.join(path));
+        }
+        let other_ca = match self.ca {
+            Source::Flag => true,
+            Source::Environment => !by_flag,
+            Source::Nowhere => false,
+        };
+        if let Some(path) = context.ca_file.as_ref().filter(|_| !other_ca) {
+            global.ca = Some(dir.join(path));
         }
         Ok(())
     }
@@ -247,6 +263,7 @@ mod tests {
     const NOTHING: Sources = Sources {
         server: Source::Nowhere,
         token_file: Source::Nowhere,
+        ca: Source::Nowhere,
         context: Source::Nowhere,
         token_variable: false,
     };
@@ -268,6 +285,7 @@ mod tests {
         let flagged = Sources {
             server: Source::Environment,
             token_file: Source::Environment,
+            ca: Source::Environment,
             token_variable: true,
             context: Source::Flag,
         };
@@ -285,11 +303,46 @@ mod tests {
     }
 
     #[test]
+    fn a_context_s_ca_is_beside_the_file_and_goes_with_its_server_only() {
+        let text = "context = \"studio\"\n[contexts.studio]\nserver = \"https://a:1\"\nca_file = \"studio.pem\"\n";
+        let laid = |sources: Sources, ca: Option<&str>| {
+            let matches = tree::command()
+                .try_get_matches_from(["booth", "status"])
+                .unwrap();
+            let mut global = crate::args::Cli::from_arg_matches(&matches).unwrap().global;
+            global.ca = ca.map(PathBuf::from);
+            if sources.asks_the_file() {
+                let config = parsed(text).unwrap();
+                sources
+                    .lay_under(&config, Path::new("/c"), &mut global)
+                    .unwrap();
+            }
+            global.ca
+        };
+        let own = Some(PathBuf::from("/c/studio.pem"));
+        let other = Some(PathBuf::from("/other.pem"));
+        assert_eq!(laid(NOTHING, None), own);
+        let server = Source::Flag;
+        assert_eq!(laid(Sources { server, ..NOTHING }, None), None);
+        let ca = Source::Environment;
+        assert_eq!(laid(Sources { ca, ..NOTHING }, Some("/other.pem")), other);
+        let context = Source::Flag;
+        let named = Sources {
+            ca,
+            context,
+            ..NOTHING
+        };
+        assert_eq!(laid(named, Some("/other.pem")), own);
+        let ca = Source::Flag;
+        assert_eq!(laid(Sources { ca, ..named }, Some("/other.pem")), other);
+    }
+
+    #[test]
     fn a_broken_file_names_line_key_and_what_is_allowed() {
         for (text, said) in [
             (
                 "\n[contexts.a]\nserver = \"x\"\nserverr = 1\n",
-                "/c/config.toml, line 4, serverr: unknown field `serverr`, expected `server` or `token_file`",
+                "/c/config.toml, line 4, serverr: unknown field `serverr`, expected one of `server`, `token_file`, `ca_file`",
             ),
             (
                 "colour = 1\n",

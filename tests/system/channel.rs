@@ -347,3 +347,64 @@ fn keys_are_found_nowhere() {
         }
     }
 }
+
+/// A command that waits and gives up: what it says.
+#[track_caller]
+fn gives_up(radio: &Radio, args: &[&str]) -> String {
+    let done = radio
+        .booth
+        .cli_output(&[args, &["--wait", "--timeout", "2s"]].concat());
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(7), "{args:?}: {said}");
+    said
+}
+
+#[test]
+fn what_is_waited_for_is_on_air_when_the_command_returns() {
+    let radio = Radio::start(&["--stable", "1s"]);
+    let booth = &radio.booth;
+    let waits = |args: &[&str]| booth.cli(&[args, &["--wait", "--timeout", "40s"]].concat());
+    let stopped = waits(&["channel", "stop", "radio"]);
+    assert_eq!(stopped["channel"]["showing"], "SHOWING_OFF");
+    let started = waits(&["channel", "start", "radio"]);
+    assert_eq!(started["channel"]["showing"], "SHOWING_BACKUP");
+    assert_eq!(radio.channel()["showing"], "SHOWING_BACKUP");
+
+    // A place that takes what it is sent.
+    let receiver = Receiver::listen(booth.dir.path(), "a");
+    let add = |name: &str, url: &str| {
+        let add = ["destination", "add", "radio", name, "--url", url];
+        let key = booth.dir.path().join(format!("{name}.key"));
+        std::fs::write(&key, name).unwrap();
+        let key = ["--disabled", "--key-file", key.to_str().unwrap()];
+        booth.cli(&[&add[..], &key].concat());
+    };
+    add("a", &receiver.url());
+    let enabled = waits(&["destination", "enable", "radio", "a"]);
+    assert_eq!(enabled["destination"]["state"], "STATE_LIVE");
+    assert_eq!(radio.destination_state("a"), "STATE_LIVE");
+    shows(&receiver, BACKUP);
+
+    let mut encoder = radio.publish(&live_film());
+    radio.wait_showing("LIVE");
+    let forced = waits(&["channel", "force", "radio", "backup"]);
+    assert_eq!(forced["channel"]["showing"], "SHOWING_BACKUP");
+    shows(&receiver, BACKUP);
+    one_stream(&receiver.judge.snapshot());
+
+    // What does not come about is told with where it is stuck.
+    encoder.kill();
+    let said = gives_up(&radio, &["channel", "force", "radio", "live"]);
+    assert!(
+        said.contains("does not show LIVE yet, it shows ") && said.contains("the command stands"),
+        "{said}"
+    );
+    assert_eq!(radio.channel()["force"], "FORCE_LIVE");
+    // One that takes the connection and never says a word.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    add("b", &format!("rtmp://{}/live", mute.local_addr().unwrap()));
+    let said = gives_up(&radio, &["destination", "enable", "radio", "b"]);
+    assert!(said.contains("is not LIVE yet, it is CONNECTING"), "{said}");
+    let disabled = waits(&["destination", "disable", "radio", "b"]);
+    assert_eq!(disabled["destination"]["state"], "STATE_IDLE");
+}

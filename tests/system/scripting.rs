@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use booth_tests::pty::Pty;
 use booth_tests::{Booth, bin};
 
 fn page() -> String {
@@ -92,6 +93,39 @@ fn every_example_of_the_scripting_page_does_what_it_says() {
         name.to_string_lossy().ends_with(".backup")
     });
     assert_eq!(backups.count(), 1);
+}
+
+#[test]
+fn a_call_is_ended_at_a_terminal_by_a_yes_and_by_nothing_else() {
+    let booth = Booth::start();
+    booth.wait_for_workers();
+    let _callers = booth.demo(1, &[]);
+    booth.wait_connected("caller 1");
+    let state = || {
+        let list = booth.cli(&["caller", "list", "--ended"]);
+        list["callers"][0]["state"].as_str().unwrap().to_owned()
+    };
+    let server = format!("http://127.0.0.1:{}", booth.setup.grpc);
+    let token = booth.data().join("admin.token");
+    let envs = [
+        ("BOOTH_SERVER", server.as_str()),
+        ("BOOTH_TOKEN_FILE", token.to_str().unwrap()),
+        ("XDG_CONFIG_HOME", booth.dir.path().to_str().unwrap()),
+    ];
+    let drop = format!("'{}' caller drop 'caller 1'", bin("booth").display());
+    let command = format!("{drop}; echo left $?; {drop}; echo then $?; exec sleep 1000");
+    let pty = Pty::start(&command, &envs, 120, 20);
+    let asked = pty.wait_for(&["[y/N]"], crate::SOON);
+    assert!(
+        asked.contains("End the call of caller caller 1 (") && asked.contains("who is WAITING?"),
+        "{asked}"
+    );
+    pty.keys(&["n", "Enter"]);
+    pty.wait_for(&["nothing was done", "left 1"], crate::SOON);
+    assert_eq!(state(), "STATE_WAITING");
+    pty.keys(&["y", "Enter"]);
+    pty.wait_for(&["then 0"], crate::SOON);
+    assert_eq!(state(), "STATE_ENDED");
 }
 
 #[test]

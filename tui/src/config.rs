@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Spanned;
 
 use crate::action::{ACTIONS, Action};
@@ -12,11 +13,16 @@ use crate::key::sequence;
 use crate::keymap::Keymap;
 use crate::settings::{Colors, Settings};
 
-/// Other tables belong to the rest of the command line.
+/// Other tables belong to the rest of the command line; one that nobody knows would be ignored by everybody.
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
     console: Console,
+    #[serde(default, rename = "context")]
+    _context: IgnoredAny,
+    #[serde(default, rename = "contexts")]
+    _contexts: IgnoredAny,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,8 +103,17 @@ pub fn parse(
             .map_or(1, |before| before.matches('\n').count() + 1),
         why,
     };
-    let file: File =
-        toml::from_str(text).map_err(|e| at(e.span().unwrap_or(0..0), e.message().to_owned()))?;
+    let file: File = toml::from_str(text).map_err(|e| {
+        let message = e.message();
+        // Of the file itself: those of the console's own tables are others.
+        let why = match message.ends_with("expected one of `console`, `context`, `contexts`") {
+            true => format!(
+                "{message}; the console's settings stand in [console], its keys in [console.keys]"
+            ),
+            false => message.to_owned(),
+        };
+        at(e.span().unwrap_or(0..0), why)
+    })?;
     let console = file.console;
     let mut settings = Settings {
         colors: detect::colors(get),
@@ -262,6 +277,24 @@ mod tests {
         assert!(said.contains("approve"), "{said}");
         let said = refused("[console\n");
         assert!(said.starts_with("config.toml:1: "), "{said}");
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_table_is_not_passed_over() {
+        let said = refused("# mine\n[keys]\ntake = \"ctrl-t\"\n");
+        assert!(
+            said.starts_with("config.toml:2: ")
+                && said.contains("`keys`")
+                && said.contains("[console.keys]"),
+            "{said}"
+        );
+        let said = refused("theme = \"light\"\n");
+        assert!(
+            said.contains("`theme`") && said.contains("[console]"),
+            "{said}"
+        );
+        let text = "context = \"a\"\n[contexts.a]\nserver = \"x\"\n";
+        assert_eq!(parse("c", text, &none).map(|_| ()), Ok(()));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod command;
 pub mod config;
 pub mod detect;
 pub mod docs;
+pub mod door;
 pub mod key;
 pub mod keymap;
 pub mod link;

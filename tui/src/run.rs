@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tonic::metadata::AsciiMetadataValue;
 
 use crate::command::Effect;
+use crate::door::Door;
 use crate::key::{Code, Key};
 use crate::link::{self, Ask, Server};
 use crate::model::Model;
@@ -38,8 +39,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub type Practise = Box<dyn Fn(&str, u32) -> Result<Process, String>>;
 
 pub struct Options {
-    /// `http://127.0.0.1:7400`.
-    pub server: String,
+    pub door: Door,
     /// `Bearer …`.
     pub token: AsciiMetadataValue,
     /// `main`.
@@ -89,7 +89,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         width,
         height,
         zone_s: zone(),
-        server: options.server.clone(),
+        server: options.door.url().to_owned(),
         show: options.show,
         version: options.version,
         nonce: format!("{:08x}", rand::random::<u32>()),
@@ -100,7 +100,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let (ask_in, ask_out) = mpsc::channel(link::ASKS);
     let (msg_in, msg_out) = mpsc::channel(link::QUEUE);
     let server = Server {
-        url: options.server,
+        door: options.door,
         token: options.token,
     };
     let link = tokio::spawn(link::run(server, ask_out, msg_in));

@@ -10,8 +10,10 @@ pub enum ContextCommand {
         #[arg(value_name = "CONTEXT")]
         context: String,
     },
-    /// Remember a server (--server) and, if there is one, the file of its token (--token-file).
-    #[command(override_usage = "booth context add CONTEXT --server URL [--token-file FILE]")]
+    /// Remember a server (--server) and, if there are any, the files of its token (--token-file) and of its CA (--ca).
+    #[command(
+        override_usage = "booth context add CONTEXT --server URL [--token-file FILE] [--ca FILE]"
+    )]
     Add {
         /// New name: a-z, 0-9, -.
         #[arg(value_name = "CONTEXT")]

@@ -47,7 +47,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options for every command")]
 pub struct Global {
-    /// Where boothd listens for gRPC; comes before the context in use.
+    /// Where boothd listens for gRPC, http:// or https:// (port 7400 when none is named); comes before the context in use.
     #[arg(
         long,
         global = true,
@@ -66,6 +66,15 @@ pub struct Global {
         value_name = "FILE"
     )]
     pub token_file: Option<PathBuf>,
+    /// Certificate (PEM) that an https server's own may be signed with, beside those that the system trusts.
+    #[arg(
+        long,
+        global = true,
+        env = "BOOTH_CA_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub ca: Option<PathBuf>,
     /// Talk to this server of `booth context list` instead of the one in use.
     #[arg(
         long,
@@ -78,7 +87,7 @@ pub struct Global {
     /// How to print the answer.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
-    /// Do not ask before something is destroyed.
+    /// Do not ask before a call ends, an output goes off air, or something is destroyed.
     #[arg(short, long, global = true)]
     pub yes: bool,
     /// Name of this attempt: the server answers a repeat with the first answer. Random when not given.

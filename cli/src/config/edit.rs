@@ -28,11 +28,16 @@ pub fn put(name: &str, context: &Context) -> Outcome {
             all[name] = Item::Table(Table::new());
         }
         all[name]["server"] = value(&context.server);
-        match &context.token_file {
-            Some(path) => all[name]["token_file"] = value(path.to_string_lossy().as_ref()),
-            None => {
-                if let Some(table) = all[name].as_table_like_mut() {
-                    table.remove("token_file");
+        for (key, path) in [
+            ("token_file", &context.token_file),
+            ("ca_file", &context.ca_file),
+        ] {
+            match path {
+                Some(path) => all[name][key] = value(path.to_string_lossy().as_ref()),
+                None => {
+                    if let Some(table) = all[name].as_table_like_mut() {
+                        table.remove(key);
+                    }
                 }
             }
         }

@@ -26,7 +26,7 @@ pub struct Wanted<'a> {
 }
 
 /// A resource that the watch stream carries whole.
-pub trait Watched: Sized {
+pub trait Watched: Clone {
     fn name(&self) -> &str;
     /// Those of a part of a snapshot.
     fn of_snapshot(snapshot: booth_proto::v1::Snapshot) -> Vec<Self>;
@@ -71,9 +71,15 @@ impl Watched for Channel {
 pub async fn until<R: Watched>(
     ctx: &Ctx,
     wanted: &Wanted<'_>,
-    late: impl FnOnce() -> Failure,
+    late: impl FnOnce(Option<&R>) -> Failure,
     mut judge: impl FnMut(&R) -> Outcome<bool>,
 ) -> Outcome<(R, u64)> {
+    // As it was seen last: where it is stuck, if it is.
+    let mut last = None;
+    let mut judge = |one: &R| {
+        last = Some(one.clone());
+        judge(one)
+    };
     let deadline = Instant::now() + wanted.within;
     let client = ctx.client().await?;
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
@@ -86,9 +92,8 @@ pub async fn until<R: Watched>(
             }
         }
     };
-    timeout_at(deadline, waiting)
-        .await
-        .unwrap_or_else(|_| Err(late()))
+    let waited = timeout_at(deadline, waiting).await;
+    waited.unwrap_or_else(|_| Err(late(last.as_ref())))
 }
 
 async fn follow<R: Watched>(
@@ -182,7 +187,7 @@ fn late(what: String, reason: &str, next: String) -> Failure {
 /// A slot that shows nobody, or somebody else, after a release.
 pub async fn until_released(ctx: &Ctx, slot: Slot, wanted: &Wanted<'_>) -> Outcome<(Slot, u64)> {
     let released = slot.showing_caller.clone();
-    let late = || {
+    let late = |_: Option<&Slot>| {
         let id = last_part(wanted.name);
         late(
             format!("slot {id} still shows {}", last_part(&released)),
@@ -200,7 +205,7 @@ pub async fn until_released(ctx: &Ctx, slot: Slot, wanted: &Wanted<'_>) -> Outco
 
 /// A slot that has the caller decoded and ready.
 pub async fn until_armed(ctx: &Ctx, caller: &str, wanted: &Wanted<'_>) -> Outcome<(Slot, u64)> {
-    let late = || {
+    let late = |_: Option<&Slot>| {
         let id = last_part(wanted.name);
         late(
             format!("{} is not ready on slot {id}", last_part(caller)),
@@ -232,13 +237,13 @@ pub async fn until_showing(
     wanted: &Wanted<'_>,
 ) -> Outcome<(Channel, u64)> {
     let id = last_part(wanted.name);
-    let late = || {
-        let names: Vec<&str> = shows
-            .iter()
-            .map(|s| s.as_str_name().trim_start_matches("SHOWING_"))
-            .collect();
+    let word = |showing: channel::Showing| showing.as_str_name().trim_start_matches("SHOWING_");
+    let late = |last: Option<&Channel>| {
+        let names: Vec<&str> = shows.iter().map(|s| word(*s)).collect();
+        let now = last.and_then(|channel| channel::Showing::try_from(channel.showing).ok());
+        let now = now.map_or(String::new(), |now| format!(", it shows {}", word(now)));
         late(
-            format!("channel {id} does not show {} yet", names.join(" or ")),
+            format!("channel {id} does not show {} yet{now}", names.join(" or ")),
             "CHANNEL_NOT_SHOWN",
             format!("booth channel get {id}"),
         )
@@ -262,12 +267,19 @@ pub async fn until_destination(
     };
     let id = last_part(name);
     let parent = last_part(wanted.name);
-    let late = || {
+    let word = |state: destination::State| state.as_str_name().trim_start_matches("STATE_");
+    let late = |last: Option<&Channel>| {
+        let to = last.and_then(of);
+        let now = to.map_or(String::new(), |to| {
+            let state = destination::State::try_from(to.state).map_or("?", word);
+            let why = match to.last_error.as_str() {
+                "" => String::new(),
+                why => format!(" ({})", scrub(why)),
+            };
+            format!(", it is {state}{why}")
+        });
         late(
-            format!(
-                "destination {id} is not {} yet",
-                state.as_str_name().trim_start_matches("STATE_")
-            ),
+            format!("destination {id} is not {} yet{now}", word(state)),
             "DESTINATION_NOT_THERE",
             format!("booth destination get {parent} {id}"),
         )

@@ -3,11 +3,11 @@
 use booth_proto::v1::caller_service_client::CallerServiceClient;
 use booth_proto::v1::*;
 
-use super::tile;
+use super::{stakes, tile};
 use crate::app::Ctx;
 use crate::args::CallerCommand;
 use crate::client::rpc;
-use crate::confirm::confirm;
+use crate::confirm::{Act, confirm};
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::render::View;
@@ -54,12 +54,14 @@ pub async fn run(ctx: &Ctx, command: CallerCommand) -> Outcome {
         CallerCommand::Unmute(who) => plain!(ctx, who, unmute_caller, UnmuteCallerRequest),
         CallerCommand::Reject { who, reason } => {
             let name = resolve::caller(ctx, &who.caller).await?;
+            let asked = stakes::of_reject(ctx, &name);
+            let expected_revision = confirm(ctx, Act::RejectCaller, asked).await?;
             let subject = Subject::caller(&name);
             let request = RejectCallerRequest {
                 name,
                 reason,
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             ctx.out.answer(&rpc!(
                 ctx,
@@ -120,7 +122,9 @@ pub async fn run(ctx: &Ctx, command: CallerCommand) -> Outcome {
         CallerCommand::Drop { who, show } => match who.caller {
             Some(caller) => {
                 let name = resolve::caller(ctx, &caller).await?;
-                let answer = drop_one(ctx, name, ctx.request_id()).await?;
+                let asked = stakes::of_drop(ctx, &name);
+                let expected = confirm(ctx, Act::DropCaller, asked).await?;
+                let answer = drop_one(ctx, name, ctx.request_id(), expected).await?;
                 ctx.out.answer(&answer)
             }
             None => drop_all(ctx, show).await,
@@ -167,12 +171,17 @@ async fn show_chat(ctx: &Ctx, text: &str) -> Outcome {
         .try_for_each(|line| ctx.out.view(&View::Line(line)))
 }
 
-async fn drop_one(ctx: &Ctx, name: String, request_id: String) -> Outcome<DropCallerResponse> {
+async fn drop_one(
+    ctx: &Ctx,
+    name: String,
+    request_id: String,
+    expected_revision: u64,
+) -> Outcome<DropCallerResponse> {
     let subject = Subject::caller(&name);
     let request = DropCallerRequest {
         name,
         request_id,
-        expected_revision: ctx.expected_revision(),
+        expected_revision,
     };
     rpc!(ctx, subject, CallerServiceClient::drop_caller, request)
 }
@@ -196,11 +205,8 @@ async fn drop_all(ctx: &Ctx, show: Option<String>) -> Outcome {
         query
     )?;
     if !list.callers.is_empty() {
-        confirm(
-            ctx,
-            &format!("end the calls of {} callers", list.callers.len()),
-        )
-        .await?;
+        let asked = async { Ok(stakes::of_drop_all(&list.callers)) };
+        confirm(ctx, Act::DropAllCallers, asked).await?;
     }
     // Each call is its own command: a repeat of the whole line must not meet the answers of other callers.
     let request_id = ctx.request_id();
@@ -213,7 +219,7 @@ async fn drop_all(ctx: &Ctx, show: Option<String>) -> Outcome {
             .chars()
             .take(128)
             .collect();
-        match drop_one(ctx, caller.name.clone(), own_id).await {
+        match drop_one(ctx, caller.name.clone(), own_id, 0).await {
             Ok(answer) => {
                 ended.revision = answer.revision;
                 ended.callers.extend(answer.caller);

@@ -6,11 +6,11 @@ use booth_proto::v1::*;
 use serde_json::json;
 
 use super::air_wait::{self, Wanted};
-use super::{channel_address, channel_drill, channel_settings, channel_wait, figures};
+use super::{channel_address, channel_drill, channel_settings, channel_wait, figures, stakes};
 use crate::app::Ctx;
 use crate::args::{ChannelCommand, ChannelSettingsArgs, ForceArg};
 use crate::client::{fresh_request_id, rpc};
-use crate::confirm::confirm;
+use crate::confirm::{Act, confirm};
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names;
@@ -34,11 +34,12 @@ pub async fn run(ctx: &Ctx, command: ChannelCommand) -> Outcome {
         } => update(ctx, names::channel(&channel)?, &settings, no_wait).await,
         ChannelCommand::Delete { channel } => {
             let name = names::channel(&channel)?;
-            confirm(ctx, &format!("delete {name} with its destinations")).await?;
+            let asked = stakes::of_channel(ctx, &name);
+            let expected_revision = confirm(ctx, Act::DeleteChannel, asked).await?;
             let request = DeleteChannelRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             ctx.out.answer(&rpc!(
                 ctx,
@@ -61,10 +62,12 @@ pub async fn run(ctx: &Ctx, command: ChannelCommand) -> Outcome {
         }
         ChannelCommand::Stop { channel, wait } => {
             let name = names::channel(&channel)?;
+            let asked = stakes::of_stop(ctx, &name);
+            let expected_revision = confirm(ctx, Act::StopChannel, asked).await?;
             let request = StopChannelRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             let mut answer = rpc!(
                 ctx,
@@ -111,10 +114,12 @@ pub async fn run(ctx: &Ctx, command: ChannelCommand) -> Outcome {
         }
         ChannelCommand::RotateKey { channel } => {
             let name = names::channel(&channel)?;
+            let asked = stakes::of_key(ctx, &name);
+            let expected_revision = confirm(ctx, Act::RotateKey, asked).await?;
             let request = RotateChannelKeyRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             ctx.out.answer(&rpc!(
                 ctx,

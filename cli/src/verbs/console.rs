@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use booth_tui::door::Door;
 use booth_tui::run::{Options, Practise, RunError};
-use booth_tui::{config, detect, play, record, run, snapshot};
+use booth_tui::{config, detect, link, play, record, run, snapshot};
 use tonic::metadata::AsciiMetadataValue;
 
 use crate::app::Ctx;
 use crate::args::{ConsoleArgs, SnapshotFormat};
-use crate::client::server_url;
+use crate::client;
 use crate::errors::{Failure, Outcome};
 use crate::{names, sibling, token};
 
@@ -39,7 +40,9 @@ pub async fn run(ctx: &Ctx, args: ConsoleArgs) -> Outcome {
         .map_err(|e| Failure::usage(e.to_string()))?;
     settings.read_only = args.read_only;
     settings.immediate |= args.immediate;
-    let server = server_url(&ctx.global.server)?;
+    let door = Door::new(&ctx.global.server, ctx.global.ca.as_deref(), link::CONNECT)
+        .map_err(client::bad_door)?;
+    ctx.warn_if_open(&door);
     let found = token::discover(&ctx.global)?;
     let mut token = AsciiMetadataValue::try_from(found.as_str()).map_err(|_| {
         Failure::not_allowed("the token has characters that cannot be sent")
@@ -48,8 +51,8 @@ pub async fn run(ctx: &Ctx, args: ConsoleArgs) -> Outcome {
     token.set_sensitive(true);
     let show = names::show(&args.show)?;
     let options = Options {
-        practise: sibling::boothd().is_ok().then(|| practise(ctx, &server)),
-        server,
+        practise: sibling::boothd().is_ok().then(|| practise(ctx, door.url())),
+        door,
         token,
         show: names::last_part(&show).to_owned(),
         ask_pictures: detect::asks_for_pictures(&get),
@@ -64,7 +67,8 @@ pub async fn run(ctx: &Ctx, args: ConsoleArgs) -> Outcome {
 
 /// `booth demo` of this same program, against the same server with the same token.
 fn practise(ctx: &Ctx, server: &str) -> Practise {
-    let (server, token_file) = (server.to_owned(), ctx.global.token_file.clone());
+    let server = server.to_owned();
+    let (token_file, ca) = (ctx.global.token_file.clone(), ctx.global.ca.clone());
     Box::new(move |show, callers| {
         let own = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut command = Command::new(own);
@@ -78,6 +82,9 @@ fn practise(ctx: &Ctx, server: &str) -> Practise {
         command.args(["--server", &server]);
         if let Some(file) = &token_file {
             command.arg("--token-file").arg(file);
+        }
+        if let Some(file) = &ca {
+            command.arg("--ca").arg(file);
         }
         command.stdin(Stdio::null());
         Ok(command.into())

@@ -1,12 +1,14 @@
 //! Contexts: which servers this user knows, and which one commands go to.
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 use serde_json::json;
 
 use crate::app::Ctx;
 use crate::args::{ContextCommand, Format};
 use crate::config::{self, Config, Context};
-use crate::confirm::confirm;
+use crate::confirm::{Act, Question, confirm};
 use crate::errors::{Failure, Outcome};
 use crate::render::View;
 use crate::render::table::{Cell, Table, Tone};
@@ -24,12 +26,12 @@ pub async fn run(ctx: &Ctx, command: ContextCommand) -> Outcome {
         ContextCommand::Add { context } => add(ctx, &context),
         ContextCommand::Remove { context } => {
             let name = config::context_name(&context)?;
-            config::load()?.context(&name)?;
-            confirm(
-                ctx,
-                &format!("forget the context {name} and its stored token"),
-            )
-            .await?;
+            let server = config::load()?.context(&name)?.server.clone();
+            let asked = async {
+                let text = format!("Forget context {name} ({server}) and its stored token?");
+                Ok(Some(Question::new(text)))
+            };
+            confirm(ctx, Act::RemoveContext, asked).await?;
             config::forget(&name)?;
             ctx.out.say(&format!("forgot {name}"));
             Ok(())
@@ -44,7 +46,7 @@ fn add(ctx: &Ctx, text: &str) -> Outcome {
             "booth context add {name} --server http://HOST:7400"
         )));
     };
-    let server = crate::client::server_url(&server)?;
+    let door = crate::client::door(&ctx.global, &server, ctx.given.ca.as_deref())?;
     if config::load()?.contexts.contains_key(&name) {
         return Err(
             Failure::refused(format!("there is a context {name} already"))
@@ -52,16 +54,22 @@ fn add(ctx: &Ctx, text: &str) -> Outcome {
                 .next(format!("booth context remove {name}, or another name")),
         );
     }
-    let token_file = match &ctx.given.token_file {
-        // By reference, and from wherever commands are typed.
-        Some(path) => Some(std::path::absolute(path).map_err(|e| Failure::error(e.to_string()))?),
-        None => None,
+    let context = Context {
+        server: door.url().to_owned(),
+        token_file: from_anywhere(ctx.given.token_file.as_deref())?,
+        ca_file: from_anywhere(ctx.given.ca.as_deref())?,
     };
-    config::put(&name, &Context { server, token_file })?;
+    config::put(&name, &context)?;
     ctx.out.say(&format!(
         "added; booth context use {name} makes commands go there"
     ));
     Ok(())
+}
+
+/// By reference, and from wherever commands are typed.
+pub fn from_anywhere(path: Option<&Path>) -> Outcome<Option<PathBuf>> {
+    let path = path.map(std::path::absolute).transpose();
+    path.map_err(|error| Failure::error(error.to_string()))
 }
 
 #[derive(Serialize)]
@@ -72,45 +80,39 @@ struct Shown<'a> {
     in_use: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_file: Option<String>,
 }
 
-fn list(ctx: &Ctx, config: &Config) -> Outcome {
-    let one =
-        |(name, context): (&'_ String, &'_ Context)| -> (String, String, bool, Option<String>) {
-            let token = context
-                .token_file
-                .as_ref()
-                .map(|path| path.display().to_string());
-            let in_use = config.context.as_ref() == Some(name);
-            (name.clone(), context.server.clone(), in_use, token)
-        };
-    let all: Vec<_> = config.contexts.iter().map(one).collect();
-    let shown = all.iter().map(|(name, server, in_use, token)| Shown {
+fn list<'a>(ctx: &Ctx, config: &'a Config) -> Outcome {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let one = |(name, context): (&'a String, &'a Context)| Shown {
         name,
-        server,
-        in_use: *in_use,
-        token_file: token.clone(),
-    });
+        server: &context.server,
+        in_use: config.context.as_ref() == Some(name),
+        token_file: path(&context.token_file),
+        ca_file: path(&context.ca_file),
+    };
+    let mut shown = config.contexts.iter().map(one);
     match ctx.out.format {
         Format::Json => ctx
             .out
             .json(&json!({ "contexts": shown.collect::<Vec<_>>() })),
-        Format::Ndjson => shown
-            .into_iter()
-            .try_for_each(|one| ctx.out.json_line(&one)),
-        Format::Name => all.iter().try_for_each(|(name, ..)| ctx.out.line(name)),
+        Format::Ndjson => shown.try_for_each(|one| ctx.out.json_line(&one)),
+        Format::Name => shown.try_for_each(|one| ctx.out.line(one.name)),
         Format::Table => {
-            let row = |(name, server, in_use, token): &(String, String, bool, Option<String>)| {
+            let row = |one: Shown<'_>| {
                 vec![
-                    Cell::new(name),
-                    Cell::new(server),
-                    Cell::toned(if *in_use { "in use" } else { "" }, Tone::Good),
-                    Cell::new(token.as_deref().unwrap_or_default()),
+                    Cell::new(one.name),
+                    Cell::new(one.server),
+                    Cell::toned(if one.in_use { "in use" } else { "" }, Tone::Good),
+                    Cell::new(one.token_file.as_deref().unwrap_or_default()),
+                    Cell::new(one.ca_file.as_deref().unwrap_or_default()),
                 ]
             };
             ctx.out.view(&View::Table(Table {
-                headings: vec!["CONTEXT", "SERVER", "", "TOKEN FILE"],
-                rows: all.iter().map(row).collect(),
+                headings: vec!["CONTEXT", "SERVER", "", "TOKEN FILE", "CA FILE"],
+                rows: shown.map(row).collect(),
             }))
         }
     }

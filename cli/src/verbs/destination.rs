@@ -5,11 +5,11 @@ use booth_proto::v1::*;
 use serde_json::json;
 
 use super::air_wait::{self, Wanted};
-use super::{figures, secret};
+use super::{figures, secret, stakes};
 use crate::app::Ctx;
 use crate::args::{DestinationCommand, DestinationSettingsArgs, PresetArg};
 use crate::client::rpc;
-use crate::confirm::confirm;
+use crate::confirm::{Act, confirm};
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names;
@@ -99,10 +99,12 @@ pub async fn run(ctx: &Ctx, command: DestinationCommand) -> Outcome {
             wait,
         } => {
             let name = names::destination(&channel, &destination)?;
+            let asked = stakes::of_disable(ctx, &name);
+            let expected_revision = confirm(ctx, Act::DisableDestination, asked).await?;
             let request = DisableDestinationRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             let mut answer = rpc!(
                 ctx,
@@ -121,11 +123,12 @@ pub async fn run(ctx: &Ctx, command: DestinationCommand) -> Outcome {
             destination,
         } => {
             let name = names::destination(&channel, &destination)?;
-            confirm(ctx, &format!("remove {name} with its key")).await?;
+            let asked = stakes::of_destination(ctx, &name);
+            let expected_revision = confirm(ctx, Act::RemoveDestination, asked).await?;
             let request = DeleteDestinationRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             ctx.out.answer(&rpc!(
                 ctx,

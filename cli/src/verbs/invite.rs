@@ -6,9 +6,11 @@ use booth_proto::v1::*;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
+use super::stakes;
 use crate::app::{Ctx, eprintln_quietly};
 use crate::args::{InviteCommand, KindArg};
 use crate::client::rpc;
+use crate::confirm::{Act, confirm};
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names;
@@ -61,10 +63,12 @@ pub async fn run(ctx: &Ctx, command: InviteCommand) -> Outcome {
         }
         InviteCommand::Delete { invite, show } => {
             let name = names::invite(&invite, &show)?;
+            let asked = stakes::of_invite(ctx, &name);
+            let expected_revision = confirm(ctx, Act::DeleteInvite, asked).await?;
             let request = DeleteInviteRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             let answer = rpc!(
                 ctx,

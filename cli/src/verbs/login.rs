@@ -7,9 +7,10 @@ use booth_proto::v1::operator_service_client::OperatorServiceClient;
 use booth_proto::v1::{Role, WhoAmIRequest};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
+use super::context;
 use crate::app::Ctx;
 use crate::args::LoginArgs;
-use crate::client::{Client, LARGEST_ANSWER, server_url};
+use crate::client::{self, Client, LARGEST_ANSWER};
 use crate::config::{self, Context};
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
@@ -29,13 +30,25 @@ pub async fn run(ctx: &Ctx, args: LoginArgs) -> Outcome {
         (None, Some(known)) => known.server.clone(),
         (None, None) => ctx.global.server.clone(),
     };
-    let server = server_url(&server)?;
+    // The CA of a context belongs to the server that it names.
+    let known_ca = match (known, &ctx.given.server) {
+        (Some(known), None) => known.ca_file.clone(),
+        _ => None,
+    };
+    let ca = match (&ctx.given.ca, known_ca, &ctx.global.ca) {
+        (Some(given), ..) => context::from_anywhere(Some(given))?,
+        (None, Some(known), _) => Some(config::dir()?.join(known)),
+        (None, None, environment) => context::from_anywhere(environment.as_deref())?,
+    };
+    let door = client::door(&ctx.global, &server, ca.as_deref())?;
+    let server = door.url().to_owned();
     let token = match &ctx.given.token_file {
         Some(path) => from_file(path)?,
         None => asked_for(&server).await?,
     };
     let token = Token::of(&token, "what was entered")?;
-    let client = Client::with_token(&ctx.global, &server, &token).await?;
+    ctx.warn_if_open(&door);
+    let client = Client::with_token(&ctx.global, door, &token).await?;
     let answer = client
         .unary(
             &Subject::default(),
@@ -53,6 +66,7 @@ pub async fn run(ctx: &Ctx, args: LoginArgs) -> Outcome {
     let context = Context {
         server: server.clone(),
         token_file: Some(token_file),
+        ca_file: ca.filter(|_| server.starts_with("https")),
     };
     config::put(&name, &context)?;
     config::use_context(&name)?;

@@ -25,6 +25,7 @@ mod server_path;
 pub mod show;
 pub mod slot;
 mod slot_address;
+mod stakes;
 pub mod status;
 mod take_wait;
 mod tile;

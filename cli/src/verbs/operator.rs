@@ -3,10 +3,11 @@
 use booth_proto::v1::operator_service_client::OperatorServiceClient;
 use booth_proto::v1::*;
 
+use super::stakes;
 use crate::app::Ctx;
 use crate::args::{OperatorCommand, RoleArg};
 use crate::client::rpc;
-use crate::confirm::confirm;
+use crate::confirm::{Act, confirm};
 use crate::errors::Outcome;
 use crate::hints::Subject;
 use crate::names;
@@ -67,11 +68,12 @@ pub async fn run(ctx: &Ctx, command: OperatorCommand) -> Outcome {
         }
         OperatorCommand::Revoke { operator } => {
             let name = names::operator(&operator)?;
-            confirm(ctx, &format!("sign {name} out everywhere and remove it")).await?;
+            let asked = stakes::of_operator(ctx, &name);
+            let expected_revision = confirm(ctx, Act::RevokeOperator, asked).await?;
             let request = RevokeOperatorRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             ctx.out.answer(&rpc!(
                 ctx,

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::app::Ctx;
 use crate::args::RestoreArgs;
-use crate::confirm::confirm;
+use crate::confirm::{Act, Question, confirm};
 use crate::errors::{Failure, Outcome};
 use crate::{sibling, token};
 
@@ -17,15 +17,12 @@ pub async fn run(ctx: &Ctx, args: RestoreArgs) -> Outcome {
     }
     let boothd = sibling::boothd()?;
     let data = args.data.unwrap_or_else(token::data_dir);
-    confirm(
-        ctx,
-        &format!(
-            "replace the ledger in {} by {}",
-            data.display(),
-            args.file.display()
-        ),
-    )
-    .await?;
+    let (ledger, file) = (data.display(), args.file.display());
+    let asked = async {
+        let text = format!("Replace everything that the ledger in {ledger} knows by {file}?");
+        Ok(Some(Question::new(text)))
+    };
+    confirm(ctx, Act::Restore, asked).await?;
     let mut command = Command::new(boothd);
     command
         .arg("restore")

@@ -3,10 +3,11 @@
 use booth_proto::v1::show_service_client::ShowServiceClient;
 use booth_proto::v1::*;
 
+use super::stakes;
 use crate::app::Ctx;
 use crate::args::{ShowCommand, ShowSettingsArgs};
 use crate::client::rpc;
-use crate::confirm::confirm;
+use crate::confirm::{Act, confirm};
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::names;
@@ -90,11 +91,12 @@ pub async fn run(ctx: &Ctx, command: ShowCommand) -> Outcome {
         }
         ShowCommand::Delete { show } => {
             let name = names::show(&show)?;
-            confirm(ctx, &format!("delete {name}")).await?;
+            let asked = stakes::of_show(ctx, &name);
+            let expected_revision = confirm(ctx, Act::DeleteShow, asked).await?;
             let request = DeleteShowRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             ctx.out.answer(&rpc!(
                 ctx,

@@ -7,11 +7,11 @@ use booth_proto::v1::*;
 
 use super::air_wait::{self, Wanted};
 use super::server_path::seen_by_server;
-use super::{secret, slot_address, take_wait, tile};
+use super::{secret, slot_address, stakes, take_wait, tile};
 use crate::app::Ctx;
 use crate::args::{EncoderArg, IdleKind, SlotCommand, SlotSettingsArgs, TransitionArgs};
 use crate::client::rpc;
-use crate::confirm::confirm;
+use crate::confirm::{Act, confirm};
 use crate::errors::{Failure, Outcome};
 use crate::hints::Subject;
 use crate::{names, resolve};
@@ -79,11 +79,12 @@ pub async fn run(ctx: &Ctx, command: SlotCommand) -> Outcome {
         }
         SlotCommand::Delete { slot } => {
             let name = names::slot(&slot)?;
-            confirm(ctx, &format!("delete {name} and end its output")).await?;
+            let asked = stakes::of_slot(ctx, &name);
+            let expected_revision = confirm(ctx, Act::DeleteSlot, asked).await?;
             let request = DeleteSlotRequest {
                 name: name.clone(),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             ctx.out.answer(&rpc!(
                 ctx,
@@ -111,18 +112,25 @@ pub async fn run(ctx: &Ctx, command: SlotCommand) -> Outcome {
         } => {
             use release_slot_request::Disposition;
             let name = names::slot(&slot)?;
-            let subject = Subject::slot(&name);
             let disposition = match (requeue, drop) {
                 (true, _) => Disposition::Requeue,
                 (false, true) => Disposition::Drop,
                 (false, false) => Disposition::Hold,
             };
+            let expected_revision = match disposition {
+                Disposition::Drop => {
+                    let asked = stakes::of_release_and_drop(ctx, &name);
+                    confirm(ctx, Act::ReleaseAndDrop, asked).await?
+                }
+                _ => ctx.expected_revision(),
+            };
+            let subject = Subject::slot(&name);
             let request = ReleaseSlotRequest {
                 name,
                 disposition: disposition as i32,
                 transition: fade(&transition),
                 request_id: ctx.request_id(),
-                expected_revision: ctx.expected_revision(),
+                expected_revision,
             };
             let mut answer = rpc!(ctx, subject, SlotServiceClient::release_slot, request)?;
             if let Some(slot) = answer.slot.take_if(|_| wait) {

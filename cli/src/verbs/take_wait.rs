@@ -27,7 +27,7 @@ pub async fn until_shown(
         revision: accepted.revision,
         within,
     };
-    let late = || {
+    let late = |_: Option<&Slot>| {
         let (slot, caller) = (last_part(wanted.name), last_part(caller));
         Failure::timed_out(format!(
             "slot {slot} took {caller} but does not show them after {within:?}; the take stands"

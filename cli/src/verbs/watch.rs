@@ -68,7 +68,10 @@ async fn open<T>(
         WatchServiceClient::new(client.streams()).max_decoding_message_size(LARGEST_ANSWER);
     match timeout_at(client.deadline(), call(service)).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
-        Ok(Err(status)) => Err(Failure::from_status(&status, &Subject::default())),
+        Ok(Err(status)) => {
+            let failure = Failure::from_status(&status, &Subject::default());
+            Err(client.explained(failure).await)
+        }
         Err(_) => Err(client.late()),
     }
 }

@@ -225,7 +225,7 @@ async fn a_broken_file_is_told_where_and_is_in_nobody_s_way_who_does_not_need_it
     let file = home.path().join("booth/config.toml");
     std::fs::write(&file, "[contexts.a]\nserver = \"a:1\"\nport = 7400\n").unwrap();
     let said = format!(
-        "error: {}, line 3, port: unknown field `port`, expected `server` or `token_file` (CONFIG_BROKEN)",
+        "error: {}, line 3, port: unknown field `port`, expected one of `server`, `token_file`, `ca_file` (CONFIG_BROKEN)",
         file.display()
     );
     for args in [&["slot", "list"][..], &["context", "list"]] {

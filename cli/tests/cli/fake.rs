@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -41,6 +42,8 @@ pub struct Call {
 #[derive(Clone)]
 pub enum Step {
     Send(Value),
+    /// Once this file is there.
+    Await(PathBuf),
     End(Code),
 }
 
@@ -201,6 +204,12 @@ impl Fake {
             for step in steps {
                 let sent = match step {
                     Step::Send(value) => out.send(Ok(serde_json::from_value(value).unwrap())).await,
+                    Step::Await(file) => {
+                        while !file.exists() {
+                            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                        }
+                        Ok(())
+                    }
                     Step::End(Code::Ok) => return,
                     Step::End(code) => out.send(Err(Status::new(code, "the stream ends"))).await,
                 };

@@ -3,6 +3,7 @@
 // A test stops at the first surprise, in its helpers too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod asks;
 mod backup;
 mod channel;
 mod channel_secrets;
@@ -22,6 +23,7 @@ mod rpcs_channel;
 mod run;
 mod siblings;
 mod terminal;
+mod tls;
 mod wait;
 mod wait_air;
 mod watch;

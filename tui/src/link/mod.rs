@@ -24,17 +24,18 @@ use tokio::time::{Instant, interval_at, timeout};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::command::Command;
+use crate::door::{Door, Trouble};
 use crate::msg::{LinkMsg, Refusal};
 use backoff::Backoff;
 
 /// Asked for by the console: a second's silence says little, six say that nobody is there.
 const HEARTBEAT_S: u32 = 1;
 const SILENCE: Duration = Duration::from_secs(6);
-const CONNECT: Duration = Duration::from_secs(4);
+pub const CONNECT: Duration = Duration::from_secs(4);
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 const REOPEN: Duration = Duration::from_millis(500);
 /// Levels a second: the eye needs no more, and the terminal is spared.
@@ -50,7 +51,7 @@ pub const ASKS: usize = 64;
 
 /// Where the server is, and what to sign in with.
 pub struct Server {
-    pub url: String,
+    pub door: Door,
     pub token: AsciiMetadataValue,
 }
 
@@ -91,6 +92,11 @@ pub async fn run(server: Server, mut asks: mpsc::Receiver<Ask>, out: mpsc::Sende
         let broken = match connect(&server).await {
             Ok(service) => session(service, &mut since, &mut asks, &out, &mut backoff).await,
             Err(broken) => broken,
+        };
+        let broken = match broken {
+            // It was never there. The wrong scheme looks like a connection that breaks.
+            End::Broken(_) if since == 0 => server.door.wants_tls().await.map_or(broken, End::from),
+            broken => broken,
         };
         let Some(Broken { why, next }) = broken.into_reason() else {
             return;
@@ -161,30 +167,24 @@ impl End {
 }
 
 async fn connect(server: &Server) -> Result<Service, End> {
-    let endpoint = Endpoint::from_shared(server.url.clone()).map_err(|e| End::why(root(&e)))?;
-    let endpoint = endpoint
-        .connect_timeout(CONNECT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(3))
-        .keep_alive_timeout(Duration::from_secs(3))
-        .keep_alive_while_idle(true);
-    match timeout(CONNECT, endpoint.connect()).await {
+    match timeout(CONNECT, server.door.connect()).await {
         Ok(Ok(channel)) => Ok(InterceptedService::new(channel, Auth(server.token.clone()))),
-        Ok(Err(error)) => Err(End::Broken(Broken {
-            why: root(&error),
-            next: "is boothd running there? booth doctor looks for the cause".into(),
-        })),
+        Ok(Err(trouble)) => Err(trouble.into()),
         Err(_) => Err(End::why("no answer")),
     }
 }
 
-/// The innermost cause: the outer ones say "transport error".
-fn root(error: &dyn std::error::Error) -> String {
-    let mut at = error;
-    while let Some(source) = at.source() {
-        at = source;
+impl From<Trouble> for End {
+    fn from(trouble: Trouble) -> Self {
+        let next = match trouble.next.as_str() {
+            "" => "is boothd running there? booth doctor looks for the cause",
+            next => next,
+        };
+        Self::Broken(Broken {
+            next: next.to_owned(),
+            why: trouble.why,
+        })
     }
-    at.to_string()
 }
 
 /// While there is no connection, what is asked is answered at once: nothing is kept to be sent later. False when the console
