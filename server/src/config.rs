@@ -108,6 +108,9 @@ impl Config {
                 format!("{other:?} is neither an origin like https://panel.example nor *"),
             );
         }
+        if self.grpc.tls_cert.is_some() != self.grpc.tls_key.is_some() {
+            return bad("grpc.tls_cert", "tls_cert and tls_key go together".into());
+        }
         if self.http.tls_cert.is_some() != self.http.tls_key.is_some() {
             return bad("http.tls_cert", "tls_cert and tls_key go together".into());
         }
@@ -167,6 +170,20 @@ fn listener<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SocketAd
         ))
     };
     text.parse().map(Some).map_err(bad)
+}
+
+impl GrpcConfig {
+    /// What to do when tokens can be read on their way from other machines.
+    pub fn exposed(&self) -> Option<String> {
+        let plain = self.tls_cert.is_none() && !self.listen.ip().is_loopback();
+        plain.then(|| {
+            format!(
+                "the API listens on {} unencrypted: tokens can be read on the way. Set grpc.tls_cert and grpc.tls_key, or set \
+                 grpc.listen to 127.0.0.1 and come in by ssh -L 7400:127.0.0.1:7400",
+                self.listen
+            )
+        })
+    }
 }
 
 impl RtcConfig {

@@ -35,7 +35,8 @@ pub async fn listeners(rooms: &Rooms) -> Vec<Found> {
     }
     let mut found = Vec::new();
     for (key, address) in listeners {
-        found.push(listener(key, address).await.about(key));
+        let plain = rooms.config.grpc.tls_cert.is_none();
+        found.push(listener(key, address, plain).await.about(key));
     }
     found.extend(media_ports(rooms).await);
     found
@@ -64,11 +65,12 @@ async fn media_ports(rooms: &Rooms) -> Vec<Found> {
     found
 }
 
-async fn listener(key: &str, address: SocketAddr) -> Found {
+/// `plain`: the API is not in TLS.
+async fn listener(key: &str, address: SocketAddr, plain: bool) -> Found {
     match timeout(CONNECT_WITHIN, TcpStream::connect(to_self(address))).await {
-        Ok(Ok(_)) if key == "grpc.listen" && !address.ip().is_loopback() => Found::warning(
+        Ok(Ok(_)) if plain && key == "grpc.listen" && !address.ip().is_loopback() => Found::warning(
             format!("{address} answers, unencrypted, to other machines too"),
-            "set grpc.listen to 127.0.0.1 and come in by ssh -L 7400:127.0.0.1:7400, or let only trusted networks through",
+            "set grpc.tls_cert and grpc.tls_key, or set grpc.listen to 127.0.0.1 and come in by ssh -L 7400:127.0.0.1:7400, or let only trusted networks through",
         ),
         Ok(Ok(_)) => Found::ok(format!("{address} answers")),
         Ok(Err(error)) => Found::failed(
@@ -282,16 +284,20 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         assert_eq!(
-            super::listener("http.listen", address).await.verdict,
+            super::listener("http.listen", address, true).await.verdict,
             Verdict::Ok
         );
         assert_eq!(
-            super::listener("grpc.listen", address).await.verdict,
+            super::listener("grpc.listen", address, true).await.verdict,
             Verdict::Warning
+        );
+        assert_eq!(
+            super::listener("grpc.listen", address, false).await.verdict,
+            Verdict::Ok
         );
         drop(listener);
         assert_eq!(
-            super::listener("http.listen", address).await.verdict,
+            super::listener("http.listen", address, true).await.verdict,
             Verdict::Failed
         );
     }

@@ -35,6 +35,10 @@ settings! {
     GrpcConfig {
         /// gRPC, gRPC-web, JSON, event streams and tiles.
         listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7400));
+        /// PEM certificate chain: all of it is served in TLS then. Goes with `grpc.tls_key`; renewed files are taken within a minute.
+        tls_cert: Option<PathBuf> = None;
+        /// PEM key.
+        tls_key: Option<PathBuf> = None;
         /// Origins that may call from a browser, like `https://panel.example`; `*` for any.
         cors_origins: Vec<String> = Vec::new(), kind("list of origins");
     }
@@ -44,7 +48,7 @@ settings! {
         listen: SocketAddr = (ANY, 8080).into();
         /// Base of join links as callers see it, like `https://call.example.org`.
         public_url: Option<String> = None, kind("URL"), unset("from `http.listen`");
-        /// PEM certificate chain; goes with `http.tls_key`.
+        /// PEM certificate chain; goes with `http.tls_key`. Renewed files are taken within a minute.
         tls_cert: Option<PathBuf> = None;
         /// PEM key.
         tls_key: Option<PathBuf> = None;
