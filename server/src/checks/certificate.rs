@@ -220,4 +220,27 @@ mod tests {
         let found = check(&Config::default(), NOW).await;
         assert_eq!(found[0].verdict, Verdict::Ok);
     }
+
+    /// Reading a pipe takes until somebody writes. The runtime has one thread: were it held up, the other task would not run.
+    #[tokio::test]
+    async fn files_that_take_long_hold_up_nobody_else() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cert.pem");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let mut config = Config::default();
+        config.http.tls_cert = Some(path.clone());
+        let (go_on, went_on) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            let alive = went_on.recv_timeout(std::time::Duration::from_secs(20));
+            std::fs::write(&path, "no certificate").unwrap();
+            alive.is_ok()
+        });
+        let (found, sent) = tokio::join!(check(&config, NOW), async { go_on.send(()) });
+        assert!(
+            writer.join().unwrap() && sent.is_ok(),
+            "the thread was held"
+        );
+        assert_eq!(found[0].verdict, Verdict::Failed);
+    }
 }

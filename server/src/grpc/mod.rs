@@ -20,6 +20,7 @@ mod listen;
 mod merge;
 mod meters;
 mod operator;
+mod places;
 mod show;
 mod slot;
 pub mod status;
