@@ -12,6 +12,8 @@
 //! The table `console` is the console's own: it reads it itself. Tokens are never in the file.
 
 mod edit;
+#[cfg(test)]
+mod reference;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

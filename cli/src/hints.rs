@@ -174,6 +174,10 @@ const HINTS: &[(&str, &str)] = &[
     ),
     ("SERVER_BUSY", "repeat in a moment"),
     ("SERVER_STOPPING", "repeat once it has started again"),
+    (
+        "TOO_MANY_OWN_STREAMS",
+        "end a watch of this token, or give each program its own: booth operator add NAME",
+    ),
     ("TOO_MANY_WATCHERS", "end a watch or a console somewhere"),
     (
         "TILE_NOT_FOUND",

@@ -1,11 +1,22 @@
 //! `booth.toml`, `--set key=value` and `BOOTH_…` environment variables: listeners, directories, limits, and where secrets are.
 //! Everything an operator makes is state, not configuration.
 
+mod keys;
+pub mod reference;
+mod settings;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::{Table, Value};
+
+pub use keys::{
+    ChannelsConfig, Config, DataConfig, GrpcConfig, HttpConfig, IceServer, LogConfig, RtcConfig,
+    RtmpConfig, SlotsConfig, WorkersConfig,
+};
+pub use settings::Setting;
+use settings::Shape;
 
 /// Why the configuration is refused: names the file and line, the option or the variable, and what is allowed.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +34,8 @@ pub enum ConfigError {
     #[error("environment variable {name}: {text}")]
     Env { name: String, text: String },
     #[error("{key}: {text}")]
-    Value { key: &'static str, text: String },
+    Value { key: String, text: String },
 }
-
-/// The tables of the file; an environment variable `BOOTH_<TABLE>_<KEY>` belongs to one of them.
-const TABLES: [&str; 9] = [
-    "data", "grpc", "http", "rtc", "rtmp", "slots", "channels", "workers", "log",
-];
 
 impl Config {
     /// File, then environment, then `--set`: later ones win.
@@ -67,7 +73,7 @@ impl Config {
             lay_over(&mut table, key.trim(), value).map_err(bad)?;
         }
         let config: Self = table.try_into().map_err(|e| ConfigError::Value {
-            key: "configuration",
+            key: "configuration".into(),
             text: e.to_string(),
         })?;
         config.check()?;
@@ -76,21 +82,34 @@ impl Config {
 
     /// What types alone cannot say.
     fn check(&self) -> Result<(), ConfigError> {
-        let bad = |key, text: String| Err(ConfigError::Value { key, text });
+        let bad = |key: &str, text: String| {
+            let key = key.to_owned();
+            Err(ConfigError::Value { key, text })
+        };
+        for setting in self.settings() {
+            if let Some(text) = setting.refused() {
+                return bad(&setting.key, text);
+            }
+        }
         if let Err(text) = self.rtc.udp_range() {
             return bad("rtc.udp_ports", text);
         }
-        if !matches!(self.data.ledger.as_str(), "disk" | "memory") {
+        if self.rtc.ice_servers.iter().any(|s| s.urls.is_empty()) {
+            return bad("rtc.ice_servers", "an entry without urls".into());
+        }
+        // A browser names an origin without a path: with one it would never match, and nobody would say why.
+        let origin = |text: &String| {
+            let host = text.split_once("://").map(|(_, host)| host);
+            text == "*" || host.is_some_and(|h| !h.is_empty() && !h.contains(['/', ' ']))
+        };
+        if let Some(other) = self.grpc.cors_origins.iter().find(|o| !origin(o)) {
             return bad(
-                "data.ledger",
-                format!("{:?} is not disk or memory", self.data.ledger),
+                "grpc.cors_origins",
+                format!("{other:?} is neither an origin like https://panel.example nor *"),
             );
         }
-        if self.slots.first_port == 0 {
-            return bad("slots.first_port", "a port from 1 to 65535".into());
-        }
-        if self.channels.first_srt_port == 0 {
-            return bad("channels.first_srt_port", "a port from 1 to 65535".into());
+        if self.grpc.tls_cert.is_some() != self.grpc.tls_key.is_some() {
+            return bad("grpc.tls_cert", "tls_cert and tls_key go together".into());
         }
         if self.http.tls_cert.is_some() != self.http.tls_key.is_some() {
             return bad("http.tls_cert", "tls_cert and tls_key go together".into());
@@ -104,9 +123,6 @@ impl Config {
                 "needs rtmp.tls_cert and rtmp.tls_key, or those of http".into(),
             );
         }
-        if !(1..=1_000).contains(&self.rtmp.connections_per_address) {
-            return bad("rtmp.connections_per_address", "from 1 to 1000".into());
-        }
         if let Some(url) = &self.http.public_url
             && !(url.starts_with("http://") || url.starts_with("https://"))
         {
@@ -114,9 +130,6 @@ impl Config {
                 "http.public_url",
                 format!("{url:?} does not start with http:// or https://"),
             );
-        }
-        if !(250..=60_000).contains(&self.rtc.silence_ms) {
-            return bad("rtc.silence_ms", "from 250 to 60000".into());
         }
         Ok(())
     }
@@ -159,6 +172,20 @@ fn listener<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SocketAd
     text.parse().map(Some).map_err(bad)
 }
 
+impl GrpcConfig {
+    /// What to do when tokens can be read on their way from other machines.
+    pub fn exposed(&self) -> Option<String> {
+        let plain = self.tls_cert.is_none() && !self.listen.ip().is_loopback();
+        plain.then(|| {
+            format!(
+                "the API listens on {} unencrypted: tokens can be read on the way. Set grpc.tls_cert and grpc.tls_key, or set \
+                 grpc.listen to 127.0.0.1 and come in by ssh -L 7400:127.0.0.1:7400",
+                self.listen
+            )
+        })
+    }
+}
+
 impl RtcConfig {
     /// First and last UDP port.
     pub fn udp_range(&self) -> Result<(u16, u16), String> {
@@ -182,7 +209,7 @@ impl RtcConfig {
 fn env_key(name: &str) -> Option<String> {
     let (table, key) = name.strip_prefix("BOOTH_")?.split_once('_')?;
     let table = table.to_ascii_lowercase();
-    TABLES
+    keys::TABLES
         .contains(&table.as_str())
         .then(|| format!("{table}.{}", key.to_ascii_lowercase()))
 }
@@ -198,13 +225,11 @@ fn lay_over(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
     let Value::Table(section) = place else {
         return Err(format!("{key:?} is not a key like grpc.listen"));
     };
-    // `50000-50999` and `0.0.0.0:80` are not TOML values: they are taken as text.
-    let typed = toml::from_str::<Table>(&format!("v = {value}"))
-        .ok()
-        .and_then(|mut t| t.remove("v"));
-    let candidates = [typed, Some(Value::String(value.to_owned()))];
+    let known = Config::default().settings();
+    let known = known.iter().find(|setting| setting.key == key);
+    let shape = known.map_or(Shape::One, |setting| setting.shape);
     let mut last = String::new();
-    for candidate in candidates.into_iter().flatten() {
+    for candidate in readings(value, shape) {
         section.insert(name.to_owned(), candidate);
         let mut probe = Table::new();
         probe.insert(
@@ -216,235 +241,38 @@ fn lay_over(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
             Err(e) => last = e.message().to_owned(),
         }
     }
-    Err(last)
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    pub data: DataConfig,
-    pub grpc: GrpcConfig,
-    pub http: HttpConfig,
-    pub rtc: RtcConfig,
-    pub rtmp: RtmpConfig,
-    pub slots: SlotsConfig,
-    pub channels: ChannelsConfig,
-    pub workers: WorkersConfig,
-    pub log: LogConfig,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DataConfig {
-    pub dir: PathBuf,
-    /// File with the 32-byte key that seals secrets; default `<dir>/key`, made at first start.
-    pub key_file: Option<PathBuf>,
-    /// `disk`, or `memory` (nothing survives; for tests).
-    pub ledger: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GrpcConfig {
-    pub listen: SocketAddr,
-    /// Origins allowed to call from a browser; `*` for any.
-    pub cors_origins: Vec<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HttpConfig {
-    pub listen: SocketAddr,
-    /// Base of join links as callers see it, for example `https://call.example.org`; default: made from `listen`.
-    pub public_url: Option<String>,
-    pub tls_cert: Option<PathBuf>,
-    pub tls_key: Option<PathBuf>,
-    /// Makes and keeps a self-signed certificate in the data directory.
-    pub self_signed: bool,
-    /// Join and WHIP attempts a minute for one address (IPv6: /64).
-    pub joins_per_minute: u32,
-    /// Trust `X-Forwarded-For` from these proxies.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RtcConfig {
-    /// `first-last`; two ports are never shared by sessions.
-    pub udp_ports: String,
-    /// Address to bind; default: every address of the machine.
-    pub bind_ip: Option<std::net::IpAddr>,
-    /// Address callers reach, when the server is behind 1:1 NAT.
-    pub public_ip: Option<std::net::IpAddr>,
-    /// STUN and TURN servers callers are told of.
-    pub ice_servers: Vec<IceServer>,
-    /// Most sessions at a time.
-    pub max_sessions: u32,
-    /// A session without packets for this long is down.
-    pub silence_ms: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IceServer {
-    /// `stun:host:port` or `turn:host:port?transport=udp`.
-    pub urls: Vec<String>,
-    #[serde(default)]
-    pub username: Option<String>,
-    /// File with the password.
-    #[serde(default)]
-    pub credential_file: Option<PathBuf>,
-    /// File with coturn's `static-auth-secret`: callers then get names and passwords that expire.
-    #[serde(default)]
-    pub auth_secret_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SlotsConfig {
-    /// A new slot takes the next free port from here.
-    pub first_port: u16,
-    /// Address slots listen on.
-    pub bind: std::net::IpAddr,
-}
-
-/// The RTMP server of all channels.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RtmpConfig {
-    /// Empty for none.
-    #[serde(deserialize_with = "listener")]
-    pub listen: Option<SocketAddr>,
-    /// RTMPS; empty for none.
-    #[serde(deserialize_with = "listener")]
-    pub tls_listen: Option<SocketAddr>,
-    /// Default: those of `http`.
-    pub tls_cert: Option<PathBuf>,
-    pub tls_key: Option<PathBuf>,
-    /// Most connections of one address at a time.
-    pub connections_per_address: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ChannelsConfig {
-    /// An SRT input without a port of its own takes the next free one from here. A monitor has the port it is given.
-    pub first_srt_port: u16,
-    /// Address SRT inputs and monitors listen on.
-    pub bind: std::net::IpAddr,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WorkersConfig {
-    /// Outputs go on when boothd is stopped in order, as they do when it crashes.
-    pub keep_on_stop: bool,
-    /// The executable that runs units; default: this one.
-    pub binary: Option<PathBuf>,
-    /// A worker without boothd ends after this.
-    pub orphan_timeout_s: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogConfig {
-    /// For example `info,boothd::rtc=debug`.
-    pub filter: String,
-    pub json: bool,
-}
-
-impl Default for DataConfig {
-    fn default() -> Self {
-        Self {
-            dir: "data".into(),
-            key_file: None,
-            ledger: "disk".into(),
+    Err(match known {
+        Some(setting) if setting.shape == Shape::Tables => {
+            format!(
+                "{key} takes tables in TOML, like [{{urls=[\"stun:stun.example:3478\"]}}]: {last}"
+            )
         }
-    }
+        Some(setting) => format!("{key} takes {}: {last}", setting.allowed()),
+        None => last,
+    })
 }
 
-impl Default for GrpcConfig {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7400)),
-            cors_origins: Vec::new(),
+/// What `value` may mean, likeliest first. `50000-50999` and `0.0.0.0:80` are not TOML values: they are taken as text, and
+/// what stands between commas as the entries of a list.
+fn readings(value: &str, shape: Shape) -> Vec<Value> {
+    let typed = toml::from_str::<Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut t| t.remove("v"));
+    let text = || Value::String(value.to_owned());
+    match (shape, typed) {
+        (Shape::List, Some(list @ Value::Array(_))) => vec![list],
+        (Shape::List, typed) => {
+            let text = match &typed {
+                Some(Value::String(quoted)) => quoted,
+                _ => value,
+            };
+            let parts = text.split(',').map(str::trim).filter(|p| !p.is_empty());
+            vec![Value::Array(
+                parts.map(|p| Value::String(p.to_owned())).collect(),
+            )]
         }
-    }
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
-            public_url: None,
-            tls_cert: None,
-            tls_key: None,
-            self_signed: false,
-            joins_per_minute: 60,
-            trusted_proxies: Vec::new(),
-        }
-    }
-}
-
-impl Default for RtcConfig {
-    fn default() -> Self {
-        Self {
-            udp_ports: "50000-50999".into(),
-            bind_ip: None,
-            public_ip: None,
-            ice_servers: Vec::new(),
-            max_sessions: 500,
-            silence_ms: 2_000,
-        }
-    }
-}
-
-impl Default for SlotsConfig {
-    fn default() -> Self {
-        Self {
-            first_port: 9001,
-            bind: std::net::IpAddr::from([0, 0, 0, 0]),
-        }
-    }
-}
-
-impl Default for RtmpConfig {
-    fn default() -> Self {
-        Self {
-            listen: Some(SocketAddr::from(([0, 0, 0, 0], 1935))),
-            tls_listen: None,
-            tls_cert: None,
-            tls_key: None,
-            connections_per_address: 8,
-        }
-    }
-}
-
-impl Default for ChannelsConfig {
-    fn default() -> Self {
-        Self {
-            first_srt_port: 9100,
-            bind: std::net::IpAddr::from([0, 0, 0, 0]),
-        }
-    }
-}
-
-impl Default for WorkersConfig {
-    fn default() -> Self {
-        Self {
-            keep_on_stop: false,
-            binary: None,
-            orphan_timeout_s: 86_400,
-        }
-    }
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self {
-            filter: "info".into(),
-            json: false,
-        }
+        (Shape::Tables, Some(typed)) => vec![typed],
+        (_, typed) => typed.into_iter().chain([text()]).collect(),
     }
 }
 

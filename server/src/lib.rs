@@ -24,5 +24,6 @@ pub mod server;
 pub mod sockets;
 pub mod start;
 pub mod supervise;
+pub mod tls;
 pub mod usage;
 pub mod vmix;

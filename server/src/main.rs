@@ -5,7 +5,7 @@
     reason = "`ready` and errors of the start are for people and scripts"
 )]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -50,6 +50,12 @@ enum Unit {
     CheckFiles(CheckFiles),
     /// Looks at GStreamer, libsrt and the clock of this machine and answers in JSON; boothd starts this itself
     CheckMedia,
+    /// Prints every key of booth.toml: default, what it takes, what it is
+    Settings {
+        /// Only keys that have to do with this word
+        #[arg(default_value = "")]
+        word: String,
+    },
     /// Publishes synthetic callers (see `booth demo`)
     Demo(boothd::demo::Args),
     /// Puts a backup in place of the state of a stopped server
@@ -110,6 +116,7 @@ fn main() -> ExitCode {
             log("warn", false);
             boothd::demo::run(args)
         }
+        Some(Unit::Settings { word }) => settings(&word),
         Some(Unit::Restore { data, file }) => restore(&data, &file),
     }
 }
@@ -233,6 +240,24 @@ fn answer(answer: &impl serde::Serialize) -> u8 {
             eprintln!("boothd: {error}");
             1
         }
+    }
+}
+
+fn settings(word: &str) -> ExitCode {
+    let text = boothd::config::reference::text(word);
+    if text.is_empty() {
+        eprintln!(
+            "boothd settings: nothing has to do with {word:?}; without a word all are printed"
+        );
+        return ExitCode::FAILURE;
+    }
+    // A pager that has seen enough closes the pipe.
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("boothd settings: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

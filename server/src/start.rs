@@ -28,6 +28,7 @@ use crate::relay::Hub;
 use crate::secrets::{self, Keyring};
 use crate::server::{LedgerStatus, Rooms, SystemView, UnitStatus};
 use crate::supervise::{Context, Places, Supervisor};
+use crate::tls::{Tls, TlsError};
 use crate::usage::{self, Sampler, Usage};
 use crate::vmix::{self, Tallies};
 use crate::{grpc, http, rtc};
@@ -46,6 +47,8 @@ pub enum StartError {
         address: SocketAddr,
         source: std::io::Error,
     },
+    #[error("grpc.tls_cert, grpc.tls_key: {0}")]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Ledger(#[from] booth_store::OpenError),
     #[error("{path} does not hold a 32-byte key", path = path.display())]
@@ -110,6 +113,10 @@ impl Server {
         // Bound before anything runs, so that a taken port changes nothing.
         let grpc_listener = listen("grpc.listen", config.grpc.listen).await?;
         let http_listener = listen("http.listen", config.http.listen).await?;
+        let api_tls = Tls::api(&config, clock)?;
+        if let Some(exposed) = config.grpc.exposed() {
+            warn!("{exposed}");
+        }
         let places = Places {
             run: run.clone(),
             binary: match &config.workers.binary {
@@ -227,7 +234,7 @@ impl Server {
         let mut doors = JoinSet::new();
         let (r, s, f) = (rooms.clone(), stop.clone(), failed.clone());
         doors.spawn(async move {
-            let ended = grpc::serve(r, grpc_listener, s.clone()).await;
+            let ended = grpc::serve(r, grpc_listener, api_tls, s.clone()).await;
             if !s.is_cancelled() {
                 error!(?ended, "the API ended");
                 f.cancel();

@@ -1,4 +1,4 @@
-//! The certificates of the callers' door and of RTMPS: until when they hold, and for which names.
+//! The certificates of the callers' door, of RTMPS and of the API: until when they hold, and for which names.
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,9 @@ pub async fn check(config: &Config, now: Timestamp) -> Vec<Found> {
     {
         files.push(("rtmp", path.clone(), false));
     }
+    if let Some(path) = &config.grpc.tls_cert {
+        files.push(("grpc", path.clone(), false));
+    }
     if files.is_empty() {
         let text = if base.starts_with("https://") {
             format!("boothd has none; {base} is served by a proxy, which has its own")
@@ -40,7 +43,9 @@ pub async fn check(config: &Config, now: Timestamp) -> Vec<Found> {
     }
     let look = move || {
         let one = |(door, path, own): &(&str, PathBuf, bool)| {
-            one(path, &host, now, *own).about(format!("certificates/{door}"))
+            // Under which name clients come to the API only they know.
+            let host = (*door != "grpc").then_some(host.as_str());
+            one(path, host, now, *own).about(format!("certificates/{door}"))
         };
         files.iter().map(one).collect::<Vec<_>>()
     };
@@ -48,7 +53,7 @@ pub async fn check(config: &Config, now: Timestamp) -> Vec<Found> {
     looked.unwrap_or_else(|e| vec![Found::failed(e.to_string(), "see the server's log")])
 }
 
-fn one(path: &Path, host: &str, now: Timestamp, self_signed: bool) -> Found {
+fn one(path: &Path, host: Option<&str>, now: Timestamp, self_signed: bool) -> Found {
     let shown = path.display();
     let facts = match read(path) {
         Ok(facts) => facts,
@@ -76,7 +81,9 @@ fn one(path: &Path, host: &str, now: Timestamp, self_signed: bool) -> Found {
             format!("{shown} is self-signed: browsers warn every caller"),
             "set http.tls_cert and http.tls_key, or put a proxy with a certificate in front and name it with http.public_url",
         )
-    } else if !facts.names.iter().any(|name| covers(name, host)) {
+    } else if let Some(host) = host
+        && !facts.names.iter().any(|name| covers(name, host))
+    {
         Found::failed(
             format!("{shown} is for {names}, and callers are sent to {host}"),
             "get a certificate for that name, or set http.public_url to one that it is for",
@@ -169,34 +176,71 @@ mod tests {
             "192.0.2.7",
             "CALL.example",
         ] {
-            let found = one(&path, host, NOW, false);
+            let found = one(&path, Some(host), NOW, false);
             assert_eq!(found.verdict, Verdict::Ok, "{host}: {found:?}");
         }
         for host in ["other.example", "studio.example", "a.b.studio.example"] {
-            let found = one(&path, host, NOW, false);
+            let found = one(&path, Some(host), NOW, false);
             assert!(found.text.contains(host), "{found:?}");
             assert_eq!(found.verdict, Verdict::Failed);
         }
         assert_eq!(
-            one(&path, "call.example", NOW, true).verdict,
+            one(&path, Some("call.example"), NOW, true).verdict,
             Verdict::Warning
         );
         let path = made(dir.path(), &["call.example"], 2026);
         assert!(
-            one(&path, "call.example", NOW, false)
+            one(&path, Some("call.example"), NOW, false)
                 .text
                 .contains("expired 151 days ago")
         );
         std::fs::write(&path, "no certificate").unwrap();
         assert_eq!(
-            one(&path, "call.example", NOW, false).verdict,
+            one(&path, Some("call.example"), NOW, false).verdict,
             Verdict::Failed
         );
+    }
+
+    /// The API has a name of its own: only the end of its certificate is judged.
+    #[tokio::test]
+    async fn the_certificate_of_the_api_is_looked_at_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.grpc.tls_cert = Some(made(dir.path(), &["api.example"], 2030));
+        let found = check(&config, NOW).await;
+        assert_eq!(found[0].subject, "certificates/grpc");
+        assert_eq!(found[0].verdict, Verdict::Ok, "{found:?}");
+        made(dir.path(), &["api.example"], 2026);
+        let found = check(&config, NOW).await;
+        assert_eq!(found[0].verdict, Verdict::Failed, "{found:?}");
     }
 
     #[tokio::test]
     async fn without_a_certificate_there_is_nothing_to_expire() {
         let found = check(&Config::default(), NOW).await;
         assert_eq!(found[0].verdict, Verdict::Ok);
+    }
+
+    /// Reading a pipe takes until somebody writes. The runtime has one thread: were it held up, the other task would not run.
+    #[tokio::test]
+    async fn files_that_take_long_hold_up_nobody_else() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cert.pem");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let mut config = Config::default();
+        config.http.tls_cert = Some(path.clone());
+        let (go_on, went_on) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            let alive = went_on.recv_timeout(std::time::Duration::from_secs(20));
+            std::fs::write(&path, "no certificate").unwrap();
+            alive.is_ok()
+        });
+        let (found, sent) = tokio::join!(check(&config, NOW), async { go_on.send(()) });
+        assert!(
+            writer.join().unwrap() && sent.is_ok(),
+            "the thread was held"
+        );
+        assert_eq!(found[0].verdict, Verdict::Failed);
     }
 }

@@ -52,31 +52,7 @@ fn measure(dir: &Path) -> std::io::Result<Disk> {
             worst_sync: Duration::ZERO,
         });
     }
-    let sample = Sample::create(dir)?;
-    let mut file = &sample.file;
-    let began = Instant::now();
-    // Not zeros: some file systems do not store them.
-    let mut state = 0x9e37_79b9_u32;
-    let block: Vec<u8> = (0..64 << 10)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            state.to_le_bytes()[3]
-        })
-        .collect();
-    for _ in 0..SAMPLE_BYTES / PIECE_BYTES {
-        for _ in 0..PIECE_BYTES / block.len() {
-            file.write_all(&block)?;
-        }
-        file.sync_data()?;
-    }
-    let bytes_s = SAMPLE_BYTES as f64 / began.elapsed().as_secs_f64().max(1e-6);
-    let mut worst_sync = Duration::ZERO;
-    for _ in 0..SYNCS {
-        let began = Instant::now();
-        file.write_all(&block[..512])?;
-        file.sync_data()?;
-        worst_sync = worst_sync.max(began.elapsed());
-    }
+    let (bytes_s, worst_sync) = Sample::create(dir)?.write()?;
     Ok(Disk {
         free_bytes,
         bytes_s,
@@ -95,6 +71,35 @@ impl Sample {
         let path = dir.join(format!("check-disk-{}.part", std::process::id()));
         let file = std::fs::File::create(&path)?;
         Ok(Self { file, path })
+    }
+
+    /// Bytes a second, and the longest sync.
+    fn write(&self) -> std::io::Result<(f64, Duration)> {
+        let mut file = &self.file;
+        let began = Instant::now();
+        // Not zeros: some file systems do not store them.
+        let mut state = 0x9e37_79b9_u32;
+        let block: Vec<u8> = (0..64 << 10)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_le_bytes()[3]
+            })
+            .collect();
+        for _ in 0..SAMPLE_BYTES / PIECE_BYTES {
+            for _ in 0..PIECE_BYTES / block.len() {
+                file.write_all(&block)?;
+            }
+            file.sync_data()?;
+        }
+        let bytes_s = SAMPLE_BYTES as f64 / began.elapsed().as_secs_f64().max(1e-6);
+        let mut worst_sync = Duration::ZERO;
+        for _ in 0..SYNCS {
+            let began = Instant::now();
+            file.write_all(&block[..512])?;
+            file.sync_data()?;
+            worst_sync = worst_sync.max(began.elapsed());
+        }
+        Ok((bytes_s, worst_sync))
     }
 }
 
@@ -193,6 +198,23 @@ mod tests {
         let found = disk(&dir.path().join("gone")).await;
         assert_eq!(found[0].verdict, Verdict::Failed);
         assert!(found[0].text.contains("gone"), "{found:?}");
+    }
+
+    /// Also when the measuring fails half-way.
+    #[test]
+    fn what_is_written_to_measure_is_small_and_gone_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let sample = Sample::create(dir.path()).unwrap();
+        sample.write().unwrap();
+        let length = std::fs::metadata(&sample.path).unwrap().len();
+        assert!((1 << 20..=4 << 20).contains(&length), "{length} bytes");
+        drop(sample);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let mut sample = Sample::create(dir.path()).unwrap();
+        sample.file = std::fs::File::open(&sample.path).unwrap();
+        assert!(sample.write().is_err(), "it is open for reading only");
+        drop(sample);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

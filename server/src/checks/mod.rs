@@ -18,19 +18,36 @@ mod site;
 mod stun;
 #[cfg(test)]
 mod tests;
+mod udp;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use booth_proto::checks::SERVER;
-use tokio::sync::{OnceCell, Semaphore, mpsc};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::server::Rooms;
 use media::Media;
 
 /// A check takes no longer.
 const CHECK_WITHIN: Duration = Duration::from_secs(20);
-/// Runs at a time: they write to the disk and start processes.
-static RUNS: Semaphore = Semaphore::const_new(1);
+/// One run at a time: they write to the disk and start processes.
+#[derive(Debug, Clone)]
+pub struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl Turns {
+    /// A turn, until it is dropped.
+    pub async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).acquire_owned().await.ok()
+    }
+}
+
 /// How long another run is waited for, and one who does not read what is found.
 const TURN_WITHIN: Duration = Duration::from_secs(30);
 
@@ -94,12 +111,17 @@ pub fn named(names: &[String]) -> Result<Vec<&'static str>, String> {
 }
 
 /// Runs the checks in turn; ends early when nobody listens any more.
-pub async fn run(rooms: Rooms, checks: Vec<&'static str>, progress: mpsc::Sender<Progress>) {
+pub async fn run(
+    rooms: Rooms,
+    turns: Turns,
+    checks: Vec<&'static str>,
+    progress: mpsc::Sender<Progress>,
+) {
     let turn = tokio::select! {
-        turn = tokio::time::timeout(TURN_WITHIN, RUNS.acquire()) => turn,
+        turn = tokio::time::timeout(TURN_WITHIN, turns.take()) => turn,
         () = progress.closed() => return,
     };
-    let Ok(Ok(_turn)) = turn else {
+    let Ok(Some(_turn)) = turn else {
         let name = checks.first().copied().unwrap_or_default();
         let busy = Found::failed(
             "another run of the checks is under way",

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::Found;
 use super::stun::{answer_binding, ask_binding};
+use super::udp::Sockets;
 use crate::address::{join_base_url, reachable_host};
 use crate::config::{Config, RtcConfig};
 use crate::server::Rooms;
@@ -35,7 +36,8 @@ pub async fn listeners(rooms: &Rooms) -> Vec<Found> {
     }
     let mut found = Vec::new();
     for (key, address) in listeners {
-        found.push(listener(key, address).await.about(key));
+        let plain = rooms.config.grpc.tls_cert.is_none();
+        found.push(listener(key, address, plain).await.about(key));
     }
     found.extend(media_ports(rooms).await);
     found
@@ -44,11 +46,13 @@ pub async fn listeners(rooms: &Rooms) -> Vec<Found> {
 /// The UDP ports that workers hold for SRT.
 async fn media_ports(rooms: &Rooms) -> Vec<Found> {
     let state = rooms.board.state();
+    let sockets = Sockets::look().await;
+    let held = |bind, port| sockets.as_ref().map(|sockets| sockets.hold(bind, port));
     let mut found = Vec::new();
     for (id, slot) in &state.slots {
         if let SlotOutput::Listen { port } = slot.settings.output {
             let up = slot.worker == WorkerState::Up;
-            let held = is_held(rooms.config.slots.bind, port).await;
+            let held = held(rooms.config.slots.bind, port);
             let again = format!("booth slot update {id} --port P");
             found.push(media_port(port, up, held, &again).about(format!("slots/{id}")));
         }
@@ -56,7 +60,7 @@ async fn media_ports(rooms: &Rooms) -> Vec<Found> {
     for (id, channel) in state.channels.iter().filter(|(_, c)| c.running) {
         for port in channel.settings.ports() {
             let up = channel.worker == WorkerState::Up;
-            let held = is_held(rooms.config.channels.bind, port).await;
+            let held = held(rooms.config.channels.bind, port);
             let again = format!("booth channel update {id} --srt-port P (or --monitor-port P)");
             found.push(media_port(port, up, held, &again).about(format!("channels/{id}")));
         }
@@ -64,12 +68,15 @@ async fn media_ports(rooms: &Rooms) -> Vec<Found> {
     found
 }
 
-async fn listener(key: &str, address: SocketAddr) -> Found {
+/// `plain`: the API is not in TLS.
+async fn listener(key: &str, address: SocketAddr, plain: bool) -> Found {
     match timeout(CONNECT_WITHIN, TcpStream::connect(to_self(address))).await {
-        Ok(Ok(_)) if key == "grpc.listen" && !address.ip().is_loopback() => Found::warning(
-            format!("{address} answers, unencrypted, to other machines too"),
-            "set grpc.listen to 127.0.0.1 and come in by ssh -L 7400:127.0.0.1:7400, or let only trusted networks through",
-        ),
+        Ok(Ok(_)) if plain && key == "grpc.listen" && !address.ip().is_loopback() => {
+            Found::warning(
+                format!("{address} answers, unencrypted, to other machines too"),
+                "set grpc.tls_cert and grpc.tls_key, or set grpc.listen to 127.0.0.1 and come in by ssh -L 7400:127.0.0.1:7400, or let only trusted networks through",
+            )
+        }
         Ok(Ok(_)) => Found::ok(format!("{address} answers")),
         Ok(Err(error)) => Found::failed(
             format!("{address}: {error}"),
@@ -94,20 +101,16 @@ fn to_self(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Whether some socket has the UDP port.
-async fn is_held(bind: IpAddr, port: u16) -> bool {
-    matches!(UdpSocket::bind((bind, port)).await, Err(e) if e.kind() == std::io::ErrorKind::AddrInUse)
-}
-
-/// `again` gives it another port.
-fn media_port(port: u16, worker_up: bool, held: bool, again: &str) -> Found {
+/// `held`: whether some socket has the port, as far as that is known. `again` gives it another port.
+fn media_port(port: u16, worker_up: bool, held: Option<bool>, again: &str) -> Found {
     match (worker_up, held) {
-        (true, true) => Found::ok(format!("SRT on UDP {port}")),
-        (false, true) => Found::failed(
+        (true, Some(true)) => Found::ok(format!("SRT on UDP {port}")),
+        (true, None) => Found::ok(format!("SRT on UDP {port}, as its worker says")),
+        (false, Some(true)) => Found::failed(
             format!("UDP {port} is taken, and not by its own worker"),
             format!("ss -lunp 'sport = {port}' says by whom: end that, or {again}"),
         ),
-        (_, false) => Found::failed(
+        (_, Some(false)) | (false, None) => Found::failed(
             format!("nothing listens on UDP {port}"),
             "booth status shows whether its worker runs, and the last error",
         ),
@@ -155,16 +158,11 @@ pub async fn udp_ports(config: &RtcConfig) -> Vec<Found> {
         .step_by(usize::try_from(step).unwrap_or(1))
         .filter_map(|port| u16::try_from(port).ok())
         .collect();
-    // One is kept, the others are let go at once: callers who join meanwhile need them.
-    let (mut kept, mut taken) = (None, 0);
-    let mut problem = None;
-    for port in &tried {
-        match UdpSocket::bind((bind, *port)).await {
-            Ok(socket) => kept = Some(socket),
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => taken += 1,
-            Err(error) => problem = Some(error),
-        }
-    }
+    let Bound {
+        kept,
+        taken,
+        problem,
+    } = bind_each(bind, &tried).await;
     if let Some(error) = problem {
         return vec![Found::failed(
             format!("{bind}: {error}"),
@@ -193,6 +191,26 @@ pub async fn udp_ports(config: &RtcConfig) -> Vec<Found> {
         ));
     }
     found
+}
+
+#[derive(Debug, Default)]
+struct Bound {
+    kept: Option<UdpSocket>,
+    taken: usize,
+    problem: Option<std::io::Error>,
+}
+
+/// One port is kept, the others are let go at once: callers who join meanwhile need them.
+async fn bind_each(bind: IpAddr, ports: &[u16]) -> Bound {
+    let mut bound = Bound::default();
+    for port in ports {
+        match UdpSocket::bind((bind, *port)).await {
+            Ok(socket) => bound.kept = Some(socket),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bound.taken += 1,
+            Err(error) => bound.problem = Some(error),
+        }
+    }
+    bound
 }
 
 /// Sends a STUN binding request to the port, by the address others use, as a browser's connectivity check does.
@@ -278,29 +296,77 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn ports_that_are_tried_are_let_go_at_once_but_one_and_that_after_the_check() {
+        let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+        // Neighbours that are free.
+        let ports = loop {
+            let first = UdpSocket::bind((ip, 0)).await.unwrap();
+            let port = first.local_addr().unwrap().port();
+            let mut held = vec![first];
+            for next in 1..4 {
+                if let Some(port) = port.checked_add(next)
+                    && let Ok(socket) = UdpSocket::bind((ip, port)).await
+                {
+                    held.push(socket);
+                }
+            }
+            if held.len() == 4 {
+                break port..=port + 3;
+            }
+        };
+        let tried: Vec<u16> = ports.clone().collect();
+        let bound = bind_each(ip, &tried).await;
+        assert_eq!(bound.taken, 0);
+        let held = Sockets::look().await.unwrap();
+        let held: Vec<bool> = tried.iter().map(|port| held.hold(ip, *port)).collect();
+        assert_eq!(held, [false, false, false, true]);
+        drop(bound);
+        let config = RtcConfig {
+            bind_ip: Some(ip),
+            udp_ports: format!("{}-{}", ports.start(), ports.end()),
+            ..RtcConfig::default()
+        };
+        assert_eq!(udp_ports(&config).await[0].verdict, Verdict::Ok);
+        let held = Sockets::look().await.unwrap();
+        assert!(!tried.iter().any(|port| held.hold(ip, *port)));
+    }
+
+    #[tokio::test]
     async fn a_listener_that_does_not_answer_fails() {
         let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         assert_eq!(
-            super::listener("http.listen", address).await.verdict,
+            super::listener("http.listen", address, true).await.verdict,
             Verdict::Ok
         );
         assert_eq!(
-            super::listener("grpc.listen", address).await.verdict,
+            super::listener("grpc.listen", address, true).await.verdict,
             Verdict::Warning
+        );
+        assert_eq!(
+            super::listener("grpc.listen", address, false).await.verdict,
+            Verdict::Ok
         );
         drop(listener);
         assert_eq!(
-            super::listener("http.listen", address).await.verdict,
+            super::listener("http.listen", address, true).await.verdict,
             Verdict::Failed
         );
     }
 
     #[test]
     fn a_media_port_is_held_by_its_own_worker_only() {
-        assert_eq!(media_port(9001, true, true, "").verdict, Verdict::Ok);
-        let taken = media_port(9001, false, true, "booth slot update 1 --port P");
+        assert_eq!(media_port(9001, true, Some(true), "").verdict, Verdict::Ok);
+        let taken = media_port(9001, false, Some(true), "booth slot update 1 --port P");
         assert!(taken.text.contains("taken") && taken.mend.contains("--port P"));
-        assert_eq!(media_port(9001, true, false, "").verdict, Verdict::Failed);
+        for (up, held, verdict) in [
+            (true, Some(false), Verdict::Failed),
+            (false, Some(false), Verdict::Failed),
+            // Where nobody knows who holds it the worker's word counts.
+            (true, None, Verdict::Ok),
+            (false, None, Verdict::Failed),
+        ] {
+            assert_eq!(media_port(9001, up, held, "").verdict, verdict);
+        }
     }
 }

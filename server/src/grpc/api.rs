@@ -7,24 +7,21 @@ use booth_core::{
 };
 use booth_proto::convert::{self, names};
 use booth_proto::v1;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 use tracing::error;
 
 use super::auth::Identity;
 use super::meters::Ticker;
+use super::places::Places;
 use super::status::{self, Reason};
 use super::tally;
+use crate::checks::Turns;
 use crate::director::Accepted;
 use crate::secrets::{Secret, SecretError, new_token, token_hash};
 use crate::server::Rooms;
 use crate::vmix::TallyMap;
-
-/// Streams open at a time, all clients together: each keeps a place in the board's queue and may ask for snapshots.
-const WATCHERS: usize = 256;
-/// Those of links (walls, pages), apart from the others: whatever such a page does, consoles have their places.
-const LINK_WATCHERS: usize = 64;
 
 /// Cloned into each service.
 #[derive(Debug, Clone)]
@@ -33,8 +30,8 @@ pub struct Api {
     pub started: Timestamp,
     pub stop: CancellationToken,
     pub ticker: Ticker,
-    watchers: Arc<Semaphore>,
-    link_watchers: Arc<Semaphore>,
+    pub places: Places,
+    pub checks: Turns,
     /// Held while settings are read, merged and written. Only this room writes settings, so no change is lost, and
     /// nobody is refused for a change of something else on the same resource.
     pub settings: Arc<Mutex<()>>,
@@ -53,23 +50,12 @@ impl Api {
         Self {
             started: rooms.clock.now(),
             ticker: Ticker::start(&rooms, stop.clone()),
-            watchers: Arc::new(Semaphore::new(WATCHERS)),
-            link_watchers: Arc::new(Semaphore::new(LINK_WATCHERS)),
+            places: Places::default(),
+            checks: Turns::default(),
             settings: Arc::default(),
             rooms,
             stop,
         }
-    }
-
-    /// A place for one more stream.
-    pub fn watch_place(&self, who: &Identity) -> Result<OwnedSemaphorePermit, Status> {
-        let places = match who.until {
-            Some(_) => &self.link_watchers,
-            None => &self.watchers,
-        };
-        Arc::clone(places)
-            .try_acquire_owned()
-            .map_err(|_| Reason::TooManyWatchers.status("too many streams are open"))
     }
 
     pub fn state(&self) -> Arc<State> {

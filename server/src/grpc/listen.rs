@@ -1,5 +1,6 @@
 //! Connections from the listener: counted, in all and for each address, and with a time limit for the first byte, so that
-//! silent scanners do not use descriptors up. hyper limits the time of HTTP/1 headers; HTTP/2 connections are pinged.
+//! silent scanners do not use descriptors up; with TLS the handshake has to be over by then too, and is made by the task of
+//! the connection, so that a slow one holds nobody up. hyper limits the time of HTTP/1 headers; HTTP/2 connections are pinged.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,7 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -15,8 +16,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_rustls::Accept;
+use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 use tracing::{debug, warn};
+
+use crate::tls::Tls;
 
 /// Connections at a time; more wait in the kernel's backlog.
 const CONNECTIONS: usize = 512;
@@ -28,11 +33,22 @@ const FIRST_BYTE_WITHIN: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no descriptors left): trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-pub fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<Connection>> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+pub fn connections(
+    listener: TcpListener,
+    tls: Option<Tls>,
+) -> impl Stream<Item = io::Result<Connection>> {
+    accepted(listener, tls, CONNECTIONS)
+}
+
+pub(super) fn accepted(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    places: usize,
+) -> impl Stream<Item = io::Result<Connection>> {
+    let places = Arc::new(Semaphore::new(places));
     let peers = Peers::default();
-    futures_util::stream::unfold((listener, places, peers), |all| async move {
-        let (listener, places, peers) = &all;
+    futures_util::stream::unfold((listener, tls, places, peers), |all| async move {
+        let (listener, tls, places, peers) = &all;
         let place = Arc::clone(places).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
@@ -43,7 +59,11 @@ pub fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<Conne
                     };
                     crate::sockets::settle(&stream);
                     let connection = Connection {
-                        stream,
+                        info: stream.connect_info(),
+                        wire: match tls {
+                            Some(tls) => Wire::Handshake(Box::new(tls.acceptor().accept(stream))),
+                            None => Wire::Plain(stream),
+                        },
                         silence: Some(Box::pin(tokio::time::sleep(FIRST_BYTE_WITHIN))),
                         _place: place,
                         _peer: peer,
@@ -97,19 +117,58 @@ impl Drop for Peer {
     }
 }
 
-#[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    wire: Wire,
+    info: TcpConnectInfo,
     /// Until the first byte has come.
     silence: Option<Pin<Box<Sleep>>>,
     _place: OwnedSemaphorePermit,
     _peer: Peer,
 }
 
+enum Wire {
+    Plain(TcpStream),
+    Handshake(Box<Accept<TcpStream>>),
+    Tls(Box<TlsStream<TcpStream>>),
+    /// No handshake came about.
+    Broken,
+}
+
+impl Connection {
+    /// What bytes go over; pending while there is none yet.
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Open>>> {
+        if let Wire::Handshake(accept) = &mut self.wire {
+            match ready!(Pin::new(accept).poll(cx)) {
+                Ok(stream) => self.wire = Wire::Tls(Box::new(stream)),
+                Err(error) => {
+                    debug!(peer = ?self.info.remote_addr(), %error, "no TLS handshake on the API");
+                    self.wire = Wire::Broken;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        let open: &mut dyn Open = match &mut self.wire {
+            Wire::Plain(stream) => stream,
+            Wire::Tls(stream) => stream,
+            Wire::Handshake(_) | Wire::Broken => {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            }
+        };
+        Poll::Ready(Ok(Pin::new(open)))
+    }
+
+    fn poll_first(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_open(cx))?.poll_read(cx, buf)
+    }
+}
+
+trait Open: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Open for T {}
+
 impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
     fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+        self.info.clone()
     }
 }
 
@@ -119,7 +178,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let read = self.poll_first(cx, buf);
         if read.is_ready() {
             self.silence = None;
         } else if let Some(silence) = &mut self.silence
@@ -137,23 +196,29 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        ready!(self.poll_open(cx))?.poll_write(cx, buf)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        ready!(self.poll_open(cx))?.poll_flush(cx)
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        // Nobody is waited for to say goodbye who has not said hello.
+        match &mut self.wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Wire::Handshake(_) | Wire::Broken => Poll::Ready(Ok(())),
+        }
     }
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        ready!(self.poll_open(cx))?.poll_write_vectored(cx, bufs)
     }
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        // Both a socket and rustls take many pieces at once.
+        true
     }
 }
 

@@ -9,7 +9,7 @@ use booth_proto::convert::names;
 use booth_proto::v1;
 use bytes::{BufMut, Bytes};
 use prost::Message;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -17,6 +17,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use super::api::{Api, invalid};
 use super::auth::{Identity, link_expired, still_admitted};
+use super::places::Place;
 use super::status::Reason;
 use super::watch::at;
 use crate::meters::Readings;
@@ -72,7 +73,7 @@ pub struct MeterReader {
     over: Option<tokio::time::Instant>,
     next: u64,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl MeterReader {
@@ -86,7 +87,7 @@ impl MeterReader {
             rate @ 1..=RATE => rate,
             _ => return Err(invalid("rate", format!("1 to {RATE} a second"))),
         };
-        let place = api.watch_place(&who)?;
+        let place = api.places.enter(&who)?;
         Ok(Self {
             frames: api.ticker.0.subscribe(),
             states: api.rooms.board.follow(),

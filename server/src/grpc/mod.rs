@@ -1,4 +1,4 @@
-//! The API's door: gRPC, gRPC-web and JSON on one listener.
+//! The API's door: gRPC, gRPC-web and JSON on one listener, plain or in TLS.
 //!
 //! ```text
 //!  connection ─▶ CORS ─▶ gateway ─▶ gRPC-web ─▶ gate (token, role, time limit) ─▶ service ─▶ Command ─▶ director
@@ -20,6 +20,7 @@ mod listen;
 mod merge;
 mod meters;
 mod operator;
+mod places;
 mod show;
 mod slot;
 pub mod status;
@@ -55,6 +56,7 @@ use tracing::{error, info, warn};
 
 use crate::config::GrpcConfig;
 use crate::server::Rooms;
+use crate::tls::Tls;
 use api::Api;
 use streams::WatchServer;
 
@@ -75,12 +77,13 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub async fn serve(
     rooms: Rooms,
     listener: TcpListener,
+    tls: Option<Tls>,
     shutdown: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     if let Ok(address) = listener.local_addr() {
-        info!(%address, "API listens");
+        info!(%address, tls = tls.is_some(), "API listens");
     }
-    serve_connections(rooms, listen::connections(listener), shutdown).await
+    serve_connections(rooms, listen::connections(listener, tls), shutdown).await
 }
 
 /// The same over any connections, for example in-memory ones.

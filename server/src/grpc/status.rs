@@ -26,6 +26,7 @@ pub enum Reason {
     ServerBusy,
     ServerStopping,
     TooManyWatchers,
+    TooManyOwnStreams,
     TimedOut,
     MalformedMessage,
     MessageTooLarge,
@@ -40,7 +41,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, for the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::TokenMissing,
         Self::TokenUnknown,
         Self::TokenRevoked,
@@ -51,6 +52,7 @@ impl Reason {
         Self::ServerBusy,
         Self::ServerStopping,
         Self::TooManyWatchers,
+        Self::TooManyOwnStreams,
         Self::TimedOut,
         Self::MalformedMessage,
         Self::MessageTooLarge,
@@ -115,6 +117,11 @@ impl Reason {
                 "TOO_MANY_WATCHERS",
                 Code::ResourceExhausted,
                 "too many streams are open; close one",
+            ),
+            Self::TooManyOwnStreams => (
+                "TOO_MANY_OWN_STREAMS",
+                Code::ResourceExhausted,
+                "this token has 64 streams open; close one, or give each program a token of its own",
             ),
             Self::TimedOut => (
                 "TIMED_OUT",

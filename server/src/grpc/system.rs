@@ -111,7 +111,7 @@ impl SystemService for Api {
         })?;
         // A reader that goes away ends the run at its next word; a few wait, so that a slow one holds up nothing else.
         let (progress, told) = mpsc::channel(4);
-        let run = checks::run(self.rooms.clone(), checks, progress);
+        let run = checks::run(self.rooms.clone(), self.checks.clone(), checks, progress);
         let stop = self.stop.clone();
         tokio::spawn(async move {
             tokio::select! {

@@ -19,13 +19,14 @@ use booth_proto::convert::event::{Lookup, show_of};
 use booth_proto::convert::{self, names};
 use booth_proto::v1::{self, watch_response::Message};
 use prost::Message as _;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::api::{Api, invalid};
 use super::auth::{Identity, link_expired, still_admitted};
+use super::places::Place;
 use super::status::Reason;
 use crate::board::{Board, Change, Resume};
 use crate::clock::Clock;
@@ -65,7 +66,7 @@ pub struct Watcher {
     over: Option<Instant>,
     volatile_told: Instant,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Then, or never.
@@ -89,7 +90,7 @@ impl Watcher {
                 ));
             }
         };
-        let place = api.watch_place(&who)?;
+        let place = api.places.enter(&who)?;
         let board = api.rooms.board.clone();
         // Subscribed first: what comes in between is seen twice, and told once.
         let changes = board.reader().changes;

@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 
 use super::Client;
 use super::limit::Proxies;
-use super::tls::Tls;
+use crate::tls::Tls;
 
 /// A caller has two connections: the stream and what they ask.
 const OPEN_MAX: usize = 2_048;

@@ -11,7 +11,6 @@ mod limit;
 mod listen;
 mod page;
 mod problem;
-mod tls;
 mod view;
 mod whip;
 mod whip_channel;
@@ -40,6 +39,7 @@ use self::problem::Problem;
 use crate::publish::PublishDesk;
 use crate::rtc::Rtc;
 use crate::server::Rooms;
+use crate::tls::{Tls, TlsError};
 
 /// From the request's head to its answer; streams go on after it.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -49,7 +49,7 @@ const CHATS_PER_MINUTE: u32 = 60;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("http.tls_cert, http.tls_key: {0}")]
-    Tls(#[from] tls::TlsError),
+    Tls(#[from] TlsError),
 }
 
 /// What handlers work with; cloned for each request.
@@ -118,7 +118,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    let tls = tls::Tls::load(&rooms)?;
+    let tls = Tls::door(&rooms.config, rooms.clock)?;
     let connections = Connections::default();
     let door = Door {
         joins: Arc::new(Limiter::new(rooms.config.http.joins_per_minute)),

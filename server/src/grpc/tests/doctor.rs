@@ -126,7 +126,7 @@ async fn secrets_of_another_key_are_found_before_they_are_needed() {
     let mut rooms = booth.rooms.clone();
     rooms.keys = Arc::new(Keyring::new(&[8; 32]).unwrap());
     let (to, mut told) = mpsc::channel(8);
-    checks::run(rooms, vec!["keys"], to).await;
+    checks::run(rooms, checks::Turns::default(), vec!["keys"], to).await;
     assert_eq!(told.recv().await, Some(Progress::Running("keys")));
     let Some(Progress::Found("keys", found)) = told.recv().await else {
         panic!("nothing was found");
@@ -226,4 +226,105 @@ async fn channels_and_destinations_are_judged_by_what_their_workers_report() {
         told.iter().all(|(result, _)| *result == Found::Ok),
         "{told:?}"
     );
+}
+
+/// One run at a time; the next one waits, and is told when it has waited long enough.
+#[tokio::test]
+async fn a_second_run_waits_for_its_turn_and_is_refused_in_the_end() {
+    let booth = Booth::start().await;
+    let turns = checks::Turns::default();
+    let start = |room: usize| {
+        let (to, told) = mpsc::channel(room);
+        let run = checks::run(booth.rooms.clone(), turns.clone(), vec!["workers"], to);
+        (tokio::spawn(run), told)
+    };
+    // It has its turn when it says its first word, and keeps it while there is no room for the second.
+    let (first, mut to_first) = start(1);
+    while to_first.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let (second, mut to_second) = start(8);
+    let (left, to_left) = start(8);
+    drop(to_left);
+    left.await.unwrap();
+    assert!(to_second.is_empty(), "two at a time");
+    assert_eq!(to_first.recv().await, Some(Progress::Running("workers")));
+    while let Some(word) = to_first.recv().await {
+        assert!(matches!(word, Progress::Found("workers", _)), "{word:?}");
+    }
+    first.await.unwrap();
+    assert_eq!(to_second.recv().await, Some(Progress::Running("workers")));
+    second.await.unwrap();
+
+    // A turn that does not end.
+    let turn = turns.take().await;
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let (_third, mut told) = start(8);
+    let Some(Progress::Found("workers", busy)) = told.recv().await else {
+        panic!("it did not wait its turn");
+    };
+    let waited = began.elapsed().as_secs();
+    assert_eq!(waited, 30);
+    assert_eq!(busy.verdict, Verdict::Failed);
+    assert!(busy.text.contains("another run") && !busy.mend.is_empty());
+    assert_eq!(told.recv().await, None, "nothing is run then");
+    drop(turn);
+}
+
+/// A worker that comes back binds its port whenever it likes; a check that tried the port would be in its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_never_take_the_port_of_a_slot_whose_worker_is_down() {
+    let port = {
+        let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.local_addr().unwrap().port()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let booth = Booth::with(config(dir.path())).await;
+    let set = booth_core::Command::CreateSlot {
+        id: "3".parse().unwrap(),
+        show: "main".parse().unwrap(),
+        settings: booth_core::SlotSettings {
+            output: booth_core::SlotOutput::Listen { port },
+            ..slot_settings(&booth)
+        },
+    };
+    booth.order(set).await;
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let done = Arc::clone(&over);
+    let worker = std::thread::spawn(move || {
+        let (mut bound, mut refused) = (0, 0);
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            match std::net::UdpSocket::bind(("0.0.0.0", port)) {
+                Ok(_) => bound += 1,
+                Err(_) => refused += 1,
+            }
+        }
+        (bound, refused)
+    });
+    // Often: two who try the same port at once seldom meet.
+    for _ in 0..3_000 {
+        let (to, mut told) = mpsc::channel(8);
+        let turns = checks::Turns::default();
+        checks::run(booth.rooms.clone(), turns, vec!["listeners"], to).await;
+        let mut subjects = Vec::new();
+        while let Some(word) = told.recv().await {
+            if let Progress::Found(_, found) = word {
+                subjects.push(found.subject);
+            }
+        }
+        assert_eq!(subjects, ["slots/1", "slots/2", "slots/3"]);
+    }
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    let (bound, refused) = worker.join().unwrap();
+    assert!(bound > 0);
+    assert_eq!(refused, 0, "of {bound} and {refused}");
+}
+
+fn slot_settings(booth: &Booth) -> booth_core::SlotSettings {
+    let state = booth.rooms.board.state();
+    let slots = &state.slots;
+    slots[&"1".parse::<booth_core::SlotId>().unwrap()]
+        .settings
+        .clone()
 }

@@ -316,6 +316,7 @@ async fn a_silent_connection_is_closed_and_a_stop_ends_the_server() {
     let server = tokio::spawn(crate::grpc::serve(
         booth.rooms.clone(),
         listener,
+        None,
         stop.clone(),
     ));
     let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();

@@ -21,6 +21,7 @@ mod settings;
 mod streams;
 mod tally;
 mod tiles;
+mod tls;
 mod watch;
 mod web;
 

@@ -1,5 +1,5 @@
-//! HTTPS: the operator's certificate, followed when its files are renewed, or a self-signed one kept in the data
-//! directory and renewed before it ends.
+//! TLS of the callers' door and of the API: the operator's certificate, followed when its files are renewed, or (for the
+//! door) a self-signed one kept in the data directory and renewed before it ends.
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::address;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::server::Rooms;
 
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Tests do not wait that long.
+const LOOK_EVERY: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 60_000 });
 const VALID_DAYS: i64 = 397;
 const RENEW_DAYS: i64 = 30;
 const DAY_MS: i64 = 86_400_000;
@@ -35,20 +35,37 @@ pub enum TlsError {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Tls(watch::Receiver<Arc<ServerConfig>>);
+pub struct Tls(watch::Receiver<Arc<ServerConfig>>);
 
 impl Tls {
-    /// `None` when the door speaks plain HTTP.
-    pub fn load(rooms: &Rooms) -> Result<Option<Self>, TlsError> {
-        let config = Arc::clone(&rooms.config);
-        let Some(files) = Files::of(&config) else {
+    /// Of the callers' door; `None` when it speaks plain HTTP.
+    pub fn door(config: &Arc<Config>, clock: Clock) -> Result<Option<Self>, TlsError> {
+        Self::load(Files::of_door(config), config, clock)
+    }
+
+    /// Of the API; `None` when it is plain.
+    pub fn api(config: &Arc<Config>, clock: Clock) -> Result<Option<Self>, TlsError> {
+        Self::load(Files::of_api(config), config, clock)
+    }
+
+    fn load(
+        files: Option<Files>,
+        config: &Arc<Config>,
+        clock: Clock,
+    ) -> Result<Option<Self>, TlsError> {
+        let Some(files) = files else {
             return Ok(None);
         };
-        let clock = rooms.clock;
-        files.renew(&config, clock)?;
+        files.renew(config, clock)?;
         let (tx, rx) = watch::channel(Arc::new(files.read()?));
-        tokio::spawn(follow(files, config, clock, tx));
+        tokio::spawn(follow(files, Arc::clone(config), clock, tx));
         Ok(Some(Self(rx)))
+    }
+
+    /// Waits until a renewed certificate is in use.
+    #[cfg(test)]
+    pub async fn renewed(&mut self) {
+        self.0.changed().await.unwrap();
     }
 
     pub fn acceptor(&self) -> TlsAcceptor {
@@ -92,16 +109,36 @@ struct Files {
     key: PathBuf,
     /// Where the end of a self-signed certificate is noted, in milliseconds of the Unix epoch.
     until: Option<PathBuf>,
+    /// What is spoken inside, likeliest first.
+    alpn: &'static [&'static str],
 }
 
+const DOOR_ALPN: &[&str] = &["http/1.1"];
+const API_ALPN: &[&str] = &["h2", "http/1.1"];
+
 impl Files {
-    fn of(config: &Config) -> Option<Self> {
+    fn of_api(config: &Config) -> Option<Self> {
+        let files = config
+            .grpc
+            .tls_cert
+            .clone()
+            .zip(config.grpc.tls_key.clone());
+        files.map(|(cert, key)| Self {
+            cert,
+            key,
+            until: None,
+            alpn: API_ALPN,
+        })
+    }
+
+    fn of_door(config: &Config) -> Option<Self> {
         let http = &config.http;
         if let (Some(cert), Some(key)) = (&http.tls_cert, &http.tls_key) {
             return Some(Self {
                 cert: cert.clone(),
                 key: key.clone(),
                 until: None,
+                alpn: DOOR_ALPN,
             });
         }
         let dir = config.data.dir.join("tls");
@@ -109,6 +146,7 @@ impl Files {
             cert: dir.join("cert.pem"),
             key: dir.join("key.pem"),
             until: Some(dir.join("until")),
+            alpn: DOOR_ALPN,
         })
     }
 
@@ -134,7 +172,11 @@ impl Files {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = self
+            .alpn
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
         Ok(config)
     }
 
@@ -270,7 +312,7 @@ mod tests {
         let mut config = Config::default();
         config.data.dir = dir.path().to_owned();
         config.http.self_signed = true;
-        let files = Files::of(&config).unwrap();
+        let files = Files::of_door(&config).unwrap();
         let clock = Clock::anchored();
         files.renew(&config, clock).unwrap();
         files.read().unwrap();
@@ -296,6 +338,7 @@ mod tests {
             cert: path.clone(),
             key: path,
             until: None,
+            alpn: API_ALPN,
         };
         assert!(files.read().unwrap_err().to_string().contains("cert.pem"));
     }
