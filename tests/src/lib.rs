@@ -18,6 +18,7 @@
 
 pub mod film;
 pub mod pty;
+pub mod relay;
 pub mod rtmp;
 pub mod vmix;
 

@@ -11,6 +11,7 @@ mod air;
 mod api;
 mod channel;
 mod console;
+mod consoles;
 mod desk;
 mod faults;
 mod inputs;
