@@ -9,6 +9,7 @@
 mod accidents;
 mod hostile;
 mod keys;
+mod link;
 mod looks;
 mod mouse;
 mod page;
