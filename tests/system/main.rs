@@ -15,6 +15,7 @@ mod consoles;
 mod desk;
 mod faults;
 mod inputs;
+mod pictures;
 mod radio;
 mod scripting;
 mod vmix;
