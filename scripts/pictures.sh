@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Makes the console's pictures in docs/pictures from the real program: a server, three synthetic callers, a channel, keys on a
-# terminal, and screens of what was recorded. Needs tmux and the built programs (BOOTH_BIN_DIR, or target/release).
+# terminal, and screens of what was recorded. Needs tmux, ffmpeg and the built programs (BOOTH_BIN_DIR, or target/release).
+# PICTURES_OUT is where they go instead, PICTURES_UDP the first of 110 free UDP ports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bin=$(realpath "${BOOTH_BIN_DIR:-target/release}")
-out=docs/pictures
+out=${PICTURES_OUT:-docs/pictures}
+udp=${PICTURES_UDP:-29101}
 work=$(mktemp -d)
 socket=booth-pictures-$$
 mkdir -p "$out"
@@ -14,8 +16,8 @@ port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)
 
 grpc=$(port)
 "$bin/boothd" --data "$work/data" --set "grpc.listen=127.0.0.1:$grpc" --set "http.listen=127.0.0.1:$(port)" \
-  --set slots.first_port=29101 --set slots.bind=127.0.0.1 --set rtmp.listen= --set rtc.bind_ip=127.0.0.1 \
-  --set rtc.udp_ports=29200-29300 >"$work/ready" 2>"$work/boothd.log" &
+  --set "slots.first_port=$udp" --set slots.bind=127.0.0.1 --set rtmp.listen= --set rtc.bind_ip=127.0.0.1 \
+  --set "rtc.udp_ports=$((udp + 9))-$((udp + 109))" >"$work/ready" 2>"$work/boothd.log" &
 server=$!
 stop() {
   term kill-server 2>/dev/null || true

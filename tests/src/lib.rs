@@ -17,8 +17,11 @@
 )]
 
 pub mod film;
+pub mod glass;
 pub mod pty;
+pub mod relay;
 pub mod rtmp;
+pub mod terminal;
 pub mod vmix;
 
 use std::fs::File;
@@ -147,6 +150,11 @@ pub struct Booth {
 /// One at a time: a server with its outputs, its callers and its judge keeps two cores busy, and they keep real time.
 static ALONE: Mutex<()> = Mutex::new(());
 
+/// The turn of a test that starts its servers in another way.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Booth {
     pub fn start() -> Self {
         Self::with(&[])
@@ -159,7 +167,7 @@ impl Booth {
 
     /// The same with variables of the environment.
     pub fn with_env(settings: &[&str], env: &[(&str, &str)]) -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = alone();
         let setup = Setup::free(settings, env);
         let dir = tempfile::Builder::new().prefix("booth").tempdir().unwrap();
         let mut booth = Self {

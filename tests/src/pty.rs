@@ -42,13 +42,25 @@ impl Pty {
     /// `booth console` against a running server, and what it leaves behind: `left CODE`, then the terminal's modes.
     #[track_caller]
     pub fn console(booth: &Booth, args: &[&str], width: u16, height: u16) -> Self {
+        let token = booth.data().join("admin.token");
+        Self::console_of(booth, booth.setup.grpc, &token, args, (width, height))
+    }
+
+    /// The same for an operator with a token of their own, over another port than the server's.
+    #[track_caller]
+    pub fn console_of(
+        booth: &Booth,
+        port: u16,
+        token: &Path,
+        args: &[&str],
+        (width, height): (u16, u16),
+    ) -> Self {
         let console = format!("'{}' console {}", bin("booth").display(), args.join(" "));
         let command = format!("{console}; echo left $?; stty -a; exec sleep 1000");
-        let server = format!("http://127.0.0.1:{}", booth.setup.grpc);
-        let token = booth.data().join("admin.token");
+        let server = format!("http://127.0.0.1:{port}");
         let envs = [
             ("BOOTH_SERVER", server.as_str()),
-            ("BOOTH_TOKEN_FILE", path(&token)),
+            ("BOOTH_TOKEN_FILE", path(token)),
             ("XDG_CONFIG_HOME", path(booth.dir.path())),
             ("LANG", "C.UTF-8"),
         ];

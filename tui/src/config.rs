@@ -155,10 +155,10 @@ pub fn parse(
             )),
         },
     };
-    match word("pictures", &console.pictures, &["auto", "on", "off"])? {
-        Some(1) => settings.pictures = true,
-        Some(2) => settings.pictures = false,
-        _ => {}
+    let pictures = word("pictures", &console.pictures, &["auto", "on", "off"])?;
+    settings.pictures_auto = !matches!(pictures, Some(1 | 2));
+    if !settings.pictures_auto {
+        settings.pictures = pictures == Some(1);
     }
     settings.light = word("theme", &console.theme, &["dark", "light"])? == Some(1);
     let no_color = get("NO_COLOR").is_some_and(|v| !v.is_empty());
@@ -295,6 +295,24 @@ mod tests {
         );
         let text = "context = \"a\"\n[contexts.a]\nserver = \"x\"\n";
         assert_eq!(parse("c", text, &none).map(|_| ()), Ok(()));
+    }
+
+    #[test]
+    fn pictures_that_were_asked_for_are_not_measured() {
+        let over_ssh = |name: &str| {
+            let known = [("TERM", "xterm"), ("SSH_CONNECTION", "a 1 b 22")];
+            known.iter().find(|k| k.0 == name).map(|k| k.1.to_owned())
+        };
+        for (text, shown, measured) in [
+            ("", false, true),
+            ("[console]\npictures = \"auto\"\n", false, true),
+            ("[console]\npictures = \"on\"\n", true, false),
+            ("[console]\npictures = \"off\"\n", false, false),
+        ] {
+            let settings = parse("c", text, &over_ssh).unwrap();
+            let found = (settings.pictures, settings.pictures_auto);
+            assert_eq!(found, (shown, measured), "{text}");
+        }
     }
 
     #[test]

@@ -34,15 +34,17 @@ pub fn ascii(get: &dyn Fn(&str) -> Option<String>) -> bool {
     linux_console || other
 }
 
-/// Pictures are for links that carry them.
+/// Pictures are for terminals that can show one, and for links that carry them. A link that is known to be one from
+/// elsewhere is not trusted for being quick: how wide it is cannot be measured without filling it.
 pub fn pictures(get: &dyn Fn(&str) -> Option<String>) -> bool {
-    !["SSH_CONNECTION", "SSH_TTY", "MOSH_CONNECTION"]
-        .iter()
-        .any(|name| get(name).is_some_and(|v| !v.is_empty()))
+    let dumb = get("TERM").is_none_or(|t| t.is_empty() || t == "dumb");
+    !dumb
+        && !["SSH_CONNECTION", "SSH_TTY", "MOSH_CONNECTION"]
+            .iter()
+            .any(|name| get(name).is_some_and(|v| !v.is_empty()))
 }
 
-/// Whether it is worth asking the terminal for its way of pictures: those that have none may answer late, and answers that
-/// come late look like keys.
+/// Whether it is worth asking the terminal for its way of pictures.
 pub fn asks_for_pictures(get: &dyn Fn(&str) -> Option<String>) -> bool {
     let is = |name: &str, values: &[&str]| {
         get(name).is_some_and(|v| values.iter().any(|w| v.contains(w)))
@@ -96,11 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_off_over_ssh() {
+    fn pictures_are_off_over_ssh_and_where_there_can_be_none() {
+        assert!(!pictures(&env(&[("TERM", "dumb")])) && !pictures(&env(&[])));
         assert!(pictures(&env(&[("TERM", "xterm")])));
-        assert!(!pictures(&env(&[(
-            "SSH_CONNECTION",
-            "10.0.0.1 1 10.0.0.2 22"
-        )])));
+        assert!(!pictures(&env(&[
+            ("TERM", "xterm"),
+            ("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
+        ])));
     }
 }

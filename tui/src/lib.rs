@@ -9,6 +9,7 @@
 //! One thread and one order of inputs. `update` never awaits and `view` never changes; the link alone knows the network.
 
 pub mod action;
+mod ask;
 pub mod command;
 pub mod config;
 pub mod detect;

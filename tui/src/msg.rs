@@ -41,6 +41,8 @@ pub enum Msg {
     Practice(Practice),
     /// Something could not be done on this side.
     Trouble(String),
+    /// Something is not as expected on this side, and that is all right.
+    Told(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -15,6 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tonic::metadata::AsciiMetadataValue;
 
+use crate::action::Action;
+use crate::ask::{self, Late};
 use crate::command::Effect;
 use crate::door::Door;
 use crate::key::{Code, Key};
@@ -78,14 +80,21 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     };
     // Stopped, it could not be brought back, unless a shell's job control started it.
     let can_suspend = getpgrp() == getpid();
-    let pictures = match (options.settings.pictures, options.ask_pictures) {
-        (true, true) => Pictures::ask_terminal(),
-        _ => Pictures::half_blocks(),
+    let mut settings = options.settings;
+    let screen = Screen::take(settings.mouse)?;
+    // On the other screen, where nobody sees what a terminal makes of questions that it does not know.
+    let told = match settings.pictures && settings.pictures_auto {
+        true => too_far(ask::round_trip(), &settings),
+        false => None,
     };
-    let screen = Screen::take(options.settings.mouse)?;
+    settings.pictures &= told.is_none();
+    let (pictures, late) = match settings.pictures && options.ask_pictures {
+        true => Pictures::ask_terminal(),
+        false => (Pictures::half_blocks(), Late::default()),
+    };
     let (width, height) = terminal::size();
     let start = Start {
-        settings: options.settings,
+        settings,
         width,
         height,
         zone_s: zone(),
@@ -109,6 +118,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         model: Model::new(start.clone()),
         screen,
         pictures,
+        late,
         recorder,
         asks: ask_in,
         practise: options.practise,
@@ -117,11 +127,29 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         quit: false,
     };
     app.feed(Msg::Start(Box::new(start)))?;
+    if let Some(told) = told {
+        app.feed(Msg::Told(told))?;
+    }
     let done = app.turn(msg_out).await;
+    let _ = app.screen.say(&app.pictures.forget());
     app.screen.leave();
     link.abort();
     app.goodbye().await;
     done
+}
+
+/// Why there are no pictures over a link of this round trip, if it is too long.
+fn too_far(round_trip: Option<Duration>, settings: &Settings) -> Option<String> {
+    let why = match round_trip {
+        Some(took) if took <= ask::FAR => return None,
+        Some(took) => format!("the terminal is {} ms away", took.as_millis()),
+        None => "the terminal does not answer".to_owned(),
+    };
+    let palette = settings.keymap.shown(Action::Palette);
+    let name = Action::Pictures.spec().name;
+    Some(format!(
+        "pictures are off, for {why}: {palette} {name} switches them on"
+    ))
 }
 
 struct App {
@@ -129,6 +157,7 @@ struct App {
     model: Model,
     screen: Screen,
     pictures: Pictures,
+    late: Late,
     recorder: Option<Recorder>,
     asks: mpsc::Sender<Ask>,
     practise: Option<Practise>,
@@ -305,8 +334,10 @@ impl App {
     fn event(&mut self, event: Event) -> io::Result<()> {
         match event {
             Event::Key(event) if event.kind != KeyEventKind::Release => match key(event) {
-                Some(key) => self.feed(Msg::Key(key)),
-                None => Ok(()),
+                Some(key) if !self.late.swallows(&key, std::time::Instant::now()) => {
+                    self.feed(Msg::Key(key))
+                }
+                _ => Ok(()),
             },
             Event::Paste(text) => self.feed(Msg::Paste(text)),
             Event::Resize(..) => self.resize(),

@@ -13,6 +13,9 @@ pub struct Settings {
     pub fade_ms: u32,
     pub read_only: bool,
     pub pictures: bool,
+    /// Pictures were left to the console: it measures how far the terminal is.
+    #[serde(default)]
+    pub pictures_auto: bool,
     pub light: bool,
     pub colors: Colors,
     pub ascii: bool,
@@ -28,6 +31,7 @@ impl Default for Settings {
             fade_ms: 500,
             read_only: false,
             pictures: true,
+            pictures_auto: true,
             light: false,
             colors: Colors::True,
             ascii: false,

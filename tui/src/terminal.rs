@@ -67,6 +67,13 @@ impl Screen {
         self.redraw()
     }
 
+    /// What is for the terminal alone, and for no cell.
+    pub fn say(&mut self, codes: &str) -> io::Result<()> {
+        let out = self.terminal.backend_mut();
+        out.write_all(codes.as_bytes())?;
+        out.flush()
+    }
+
     pub fn leave(&self) {
         give_back();
     }

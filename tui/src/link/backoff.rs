@@ -44,4 +44,22 @@ mod tests {
         assert_eq!(backoff.wait(0.0), ms(250).mul_f64(0.75));
         assert_eq!(backoff.wait(1.0), ms(500).mul_f64(1.25));
     }
+
+    #[test]
+    fn no_dice_lead_out_of_the_bounds_and_two_consoles_wait_differently() {
+        let (first, most) = (Duration::from_millis(250), Duration::from_secs(5));
+        let mut backoff = Backoff::new(first, most);
+        for n in 0..1_000 {
+            // Also what is no dice at all.
+            let dice = [0.0, 0.3, 1.0, -7.0, 9.0, f64::INFINITY][n % 6];
+            let wait = backoff.wait(dice);
+            assert!(
+                wait >= first.mul_f64(0.75) && wait <= most.mul_f64(1.25),
+                "{wait:?}"
+            );
+        }
+        let mut other = Backoff::new(first, most);
+        backoff.reset();
+        assert_ne!(backoff.wait(0.2), other.wait(0.8));
+    }
 }

@@ -30,18 +30,25 @@ pub async fn call(
     request_id: String,
     command: Command,
 ) -> Result<Answer, Refusal> {
+    again(command.on_air(), || {
+        once(service.clone(), &request_id, &command)
+    })
+    .await
+}
+
+/// Asks until there is an answer, as long as asking again may help and is not too late.
+async fn again<F>(on_air: bool, mut once: impl FnMut() -> F) -> Result<Answer, Refusal>
+where
+    F: Future<Output = Result<Answer, Status>>,
+{
     let began = Instant::now();
-    let (deadline, again) = if command.on_air() {
+    let (deadline, again) = if on_air {
         (DEADLINE_ON_AIR, AGAIN_ON_AIR)
     } else {
         (DEADLINE, AGAIN)
     };
     loop {
-        let tried = timeout_at(
-            began + deadline,
-            once(service.clone(), &request_id, &command),
-        )
-        .await;
+        let tried = timeout_at(began + deadline, once()).await;
         let status = match tried {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(status)) => status,
@@ -308,6 +315,101 @@ fn screaming(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALL: [Code; 16] = [
+        Code::Cancelled,
+        Code::Unknown,
+        Code::InvalidArgument,
+        Code::DeadlineExceeded,
+        Code::NotFound,
+        Code::AlreadyExists,
+        Code::PermissionDenied,
+        Code::ResourceExhausted,
+        Code::FailedPrecondition,
+        Code::Aborted,
+        Code::OutOfRange,
+        Code::Unimplemented,
+        Code::Internal,
+        Code::Unavailable,
+        Code::DataLoss,
+        Code::Unauthenticated,
+    ];
+
+    /// How often it is asked when every answer is this, and what comes of it after how long.
+    async fn asked(on_air: bool, status: Status) -> (u32, Refusal, Duration) {
+        let mut asked = 0;
+        let began = Instant::now();
+        let result = again(on_air, || {
+            asked += 1;
+            std::future::ready(Err(status.clone()))
+        });
+        let refusal = result.await.unwrap_err();
+        (asked, refusal, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_may_not_have_been_heard_is_asked_again() {
+        for on_air in [true, false] {
+            let mut again = Vec::new();
+            for code in ALL {
+                let (asked, refusal, _) = asked(on_air, Status::new(code, "x")).await;
+                assert_eq!(asked > 1, refusal.lost, "{code:?}");
+                if asked > 1 {
+                    again.push(code);
+                }
+            }
+            let broken = [
+                Code::Cancelled,
+                Code::Unknown,
+                Code::DeadlineExceeded,
+                Code::Internal,
+                Code::Unavailable,
+            ];
+            assert_eq!(again, broken);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_on_air_is_not_sent_late() {
+        let gone = || Status::unavailable("broken pipe");
+        let (times, refusal, took) = asked(true, gone()).await;
+        assert!(refusal.lost && took <= AGAIN_ON_AIR, "{took:?}");
+        assert_eq!(times, 7, "at once, and every quarter of a second");
+        let (_, _, took) = asked(false, gone()).await;
+        assert!(took > AGAIN_ON_AIR && took <= AGAIN, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_asked_once_and_given_up() {
+        for (on_air, limit) in [(true, DEADLINE_ON_AIR), (false, DEADLINE)] {
+            let (mut asked, began) = (0, Instant::now());
+            let result = again(on_air, || {
+                asked += 1;
+                std::future::pending()
+            });
+            let refusal = result.await.unwrap_err();
+            assert_eq!((asked, began.elapsed()), (1, limit));
+            assert!(refusal.lost && refusal.text == "no answer in time");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_answer_to_a_repeat_is_the_answer() {
+        let mut asked = 0;
+        let result = again(true, || {
+            asked += 1;
+            let first = asked == 1;
+            std::future::ready(match first {
+                true => Err(Status::unavailable("broken pipe")),
+                false => Ok(Answer {
+                    revision: 9,
+                    ..Answer::default()
+                }),
+            })
+        });
+        assert_eq!(result.await.unwrap().revision, 9);
+        assert_eq!(asked, 2);
+    }
 
     #[test]
     fn a_refusal_with_a_reason_was_heard_and_a_broken_pipe_was_not() {

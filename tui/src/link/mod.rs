@@ -19,6 +19,7 @@ use booth_proto::v1::{
     operator_service_client::OperatorServiceClient, system_service_client::SystemServiceClient,
     watch_response::Message, watch_service_client::WatchServiceClient,
 };
+use pbjson_types::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, timeout};
 use tonic::metadata::AsciiMetadataValue;
@@ -84,18 +85,20 @@ pub type Service = InterceptedService<Channel, Auth>;
 /// Runs until nobody listens any more.
 pub async fn run(server: Server, mut asks: mpsc::Receiver<Ask>, out: mpsc::Sender<LinkMsg>) {
     let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
-    let mut since = 0;
+    let mut place = Place::default();
     loop {
         if out.send(LinkMsg::Connecting).await.is_err() {
             return;
         }
         let broken = match connect(&server).await {
-            Ok(service) => session(service, &mut since, &mut asks, &out, &mut backoff).await,
+            Ok(service) => session(service, &mut place, &mut asks, &out, &mut backoff).await,
             Err(broken) => broken,
         };
         let broken = match broken {
             // It was never there. The wrong scheme looks like a connection that breaks.
-            End::Broken(_) if since == 0 => server.door.wants_tls().await.map_or(broken, End::from),
+            End::Broken(_) if place.since == 0 => {
+                server.door.wants_tls().await.map_or(broken, End::from)
+            }
             broken => broken,
         };
         let Some(Broken { why, next }) = broken.into_reason() else {
@@ -118,6 +121,13 @@ pub async fn run(server: Server, mut asks: mpsc::Receiver<Ask>, out: mpsc::Sende
             return;
         }
     }
+}
+
+/// How far the console has read, and in which of the server's lives.
+#[derive(Default)]
+struct Place {
+    since: u64,
+    life: Option<Timestamp>,
 }
 
 struct Broken {
@@ -216,24 +226,32 @@ async fn idle(wait: Duration, asks: &mut mpsc::Receiver<Ask>, out: &mpsc::Sender
 
 async fn session(
     service: Service,
-    since: &mut u64,
+    place: &mut Place,
     asks: &mut mpsc::Receiver<Ask>,
     out: &mpsc::Sender<LinkMsg>,
     backoff: &mut Backoff,
 ) -> End {
-    let revision = match introduce(service.clone(), out).await {
-        Ok(revision) => revision,
+    let (revision, life) = match introduce(service.clone(), out).await {
+        Ok(found) => found,
         Err(status) => return End::status(&status),
     };
     let mut watch = WatchServiceClient::new(service.clone()).max_decoding_message_size(LARGEST);
-    if *since == 0
-        && let Some(past) = past(&mut watch, revision).await
-        && out.send(LinkMsg::Past(past)).await.is_err()
-    {
-        return End::Closed;
+    if place.since == 0 || place.life != life {
+        // Another life may have another ledger: its numbers say nothing about what is known here, so everything is asked
+        // for again. The log goes on where it was.
+        let from = match place.since {
+            0 => revision.saturating_sub(PAST).max(1),
+            since => since,
+        };
+        if let Some(past) = past(&mut watch, from, revision).await
+            && out.send(LinkMsg::Past(past)).await.is_err()
+        {
+            return End::Closed;
+        }
+        *place = Place { since: 0, life };
     }
     let request = v1::WatchRequest {
-        since: *since,
+        since: place.since,
         show: String::new(),
         heartbeat_s: HEARTBEAT_S,
     };
@@ -259,7 +277,7 @@ async fn session(
                     backoff.reset();
                     let partial = matches!(&response.message, Some(Message::Snapshot(s)) if s.more);
                     // Resumed in the middle of a snapshot, the rest would never come.
-                    *since = if partial { 0 } else { response.revision };
+                    place.since = if partial { 0 } else { response.revision };
                     if out.send(LinkMsg::Watch(Box::new(response))).await.is_err() {
                         return End::Closed;
                     }
@@ -310,12 +328,12 @@ async fn session(
     }
 }
 
-/// The latest changes before `revision`, for the log; `None` when the server has forgotten them.
+/// The changes after `since` up to `revision`, for the log; `None` when the server has forgotten them.
 async fn past(
     watch: &mut WatchServiceClient<Service>,
+    since: u64,
     revision: u64,
 ) -> Option<Vec<v1::WatchResponse>> {
-    let since = revision.saturating_sub(PAST).max(1);
     if since >= revision {
         return None;
     }
@@ -346,7 +364,10 @@ async fn past(
     Some(changes)
 }
 
-async fn introduce(service: Service, out: &mpsc::Sender<LinkMsg>) -> Result<u64, Status> {
+async fn introduce(
+    service: Service,
+    out: &mpsc::Sender<LinkMsg>,
+) -> Result<(u64, Option<Timestamp>), Status> {
     let late = |_| Status::deadline_exceeded("no answer");
     let mut system = SystemServiceClient::new(service.clone());
     let status = timeout(SILENCE, system.get_status(v1::GetStatusRequest {}))
@@ -363,14 +384,14 @@ async fn introduce(service: Service, out: &mpsc::Sender<LinkMsg>) -> Result<u64,
         Err(status) => return Err(status),
     };
     let status = status.into_inner();
-    let revision = status.revision;
+    let found = (status.revision, status.start_time);
     let up = LinkMsg::Up {
         status: Box::new(status),
         operator,
     };
     // The next send tells when nobody listens.
     let _ = out.send(up).await;
-    Ok(revision)
+    Ok(found)
 }
 
 async fn status(service: Service, out: mpsc::Sender<LinkMsg>) {

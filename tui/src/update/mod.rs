@@ -91,6 +91,7 @@ pub fn update(model: &mut Model, input: Input) -> Vec<Effect> {
             };
             send::notice(model, tone, format!("the synthetic callers {why}"));
         }
+        Msg::Told(text) => send::notice(model, Tone::Plain, text),
         Msg::Trouble(text) => send::notice(model, Tone::Bad, text::clean(&text).into_owned()),
     }
     picture(model, &mut effects);

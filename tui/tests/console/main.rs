@@ -10,6 +10,7 @@ mod accidents;
 mod bulk;
 mod hostile;
 mod keys;
+mod link;
 mod looks;
 mod mouse;
 mod page;
