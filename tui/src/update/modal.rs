@@ -11,6 +11,15 @@ use super::send::{Intent, arm, not_done, notice, seen, send};
 use super::{bulk, palette};
 
 pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
+    // Whoever wants out of the program wants out of this first.
+    let key = match key {
+        Key {
+            code: Code::Char('c'),
+            ctrl: true,
+            ..
+        } => Key::plain(Code::Esc),
+        key => key,
+    };
     let Some(modal) = model.modal.take() else {
         return;
     };

@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 use super::theme::Role;
 use super::{Canvas, footer, help, layout};
 use crate::action::Action;
-use crate::model::Model;
 use crate::model::modal::Modal;
+use crate::model::{Model, Tone};
 use crate::text;
 use crate::update::palette;
 
@@ -50,6 +50,9 @@ pub fn draw(canvas: &mut Canvas<'_>, body: Rect) {
         }
     }
 }
+
+/// So that what is wrong with a name has room.
+const LEAST: usize = 52;
 
 /// In as many columns as the height asks for.
 fn choices(canvas: &mut Canvas<'_>, widest: usize, title: &str, rows: Vec<(String, String)>) {
@@ -133,7 +136,7 @@ fn search(canvas: &mut Canvas<'_>, body: Rect, typed: &str, picked: usize) {
 fn confirm(canvas: &mut Canvas<'_>, body: Rect, sentence: &str, name: &str) {
     let said = format!("{}?", text::clean(sentence));
     let ask = format!("Type this to confirm: {}", text::fit(name, 40));
-    let widest = text::width(&said).max(text::width(&ask)) + 6;
+    let widest = text::width(&said).max(text::width(&ask)).max(LEAST) + 6;
     let width = u16::try_from(widest).unwrap_or(u16::MAX).min(body.width);
     let height = 5.min(body.height);
     let area = Rect::new(
@@ -152,6 +155,13 @@ fn confirm(canvas: &mut Canvas<'_>, body: Rect, sentence: &str, name: &str) {
     let room = usize::from(inner.width).saturating_sub(2);
     let line = Line::from(canvas.span(format!(" {}", text::fit(&said, room)), Role::Title));
     canvas.line(inner, 0, line);
+    // What went wrong with the last try: the line below is typed in.
+    let wrong = canvas.model.notice.as_ref();
+    if let Some(wrong) = wrong.filter(|n| n.tone == Tone::Bad) {
+        let said = text::clean(&wrong.text).into_owned();
+        let line = Line::from(canvas.span(format!(" {}", text::fit(&said, room)), Role::Bad));
+        canvas.line(inner, 1, line);
+    }
     let line = Line::from(canvas.span(format!(" {}", text::fit(&ask, room)), Role::Text));
     canvas.line(inner, 2, line);
 }

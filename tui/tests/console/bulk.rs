@@ -48,6 +48,8 @@ fn an_action_on_those_who_are_marked_asks_for_what_and_how_many() {
         "{}",
         stage.says()
     );
+    let screen = stage.screen();
+    assert!(screen.contains("that is not the name"), "{screen}");
     stage.keys("ctrl-u").typed("Approve 2").keys("enter");
     assert_eq!(callers(&mut stage), ["cb", "cc"]);
     assert!(stage.model.marked.is_empty(), "marks are for one action");

@@ -320,3 +320,15 @@ fn an_empty_view_says_what_to_do_next() {
         "{screen}"
     );
 }
+
+#[test]
+fn ctrl_c_leaves_what_is_open_before_it_leaves_the_program() {
+    for open in ["?", ":", "/", "c", "d", "g c D"] {
+        let mut stage = Stage::full(100, 30);
+        stage.keys(open).keys("ctrl-c");
+        assert!(stage.model.modal.is_none(), "{open}");
+        assert!(!stage.effects.contains(&Effect::Quit), "{open}");
+        stage.keys("ctrl-c");
+        assert!(stage.effects.contains(&Effect::Quit), "{open}");
+    }
+}

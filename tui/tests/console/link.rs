@@ -192,7 +192,7 @@ impl Desk {
         let (asks, asked) = mpsc::channel(link::ASKS);
         let (out, said) = mpsc::channel(link::QUEUE);
         let server = Server {
-            door: Door::new(&format!("http://{at}"), None, SOON).unwrap(),
+            door: Door::new(&format!("http://{at}"), None, link::CONNECT).unwrap(),
             token: "Bearer x".parse().unwrap(),
         };
         let link = tokio::spawn(link::run(server, asked, out));
