@@ -27,7 +27,9 @@ for _ in $(seq 150); do
 done
 grep -q '^ready' "$ready" || { echo "boothd is not ready after 15 s; see $data/boothd.log" >&2; exit 1; }
 
-BOOTH_SERVER=http://$(sed -n 's/^ready grpc=\([^ ]*\).*/\1/p' "$ready" | head -n 1)
+scheme=http
+grep -q '^ready.* grpc_tls=on' "$ready" && scheme=https
+BOOTH_SERVER=$scheme://$(sed -n 's/^ready grpc=\([^ ]*\).*/\1/p' "$ready" | head -n 1)
 export BOOTH_SERVER BOOTH_DATA=$data
 booth=$bin/booth
 

@@ -19,7 +19,7 @@ packages=(
 )
 # Only the tests need these, and the benches the peers.
 case "${1:-}" in
-  test) packages+=(libsrt-gnutls-dev chromium curl fish jq tmux zsh) ;;
+  test) packages+=(libsrt-gnutls-dev chromium curl fish jq openssl tmux zsh) ;;
   bench) packages+=(libsrt-gnutls-dev nginx-light libnginx-mod-rtmp liquidsoap tmux) ;;
 esac
 

@@ -134,6 +134,8 @@ pub async fn confirm(
         Some(word) => format!("Type {word} to go on: "),
         None => "[y/N] ".to_owned(),
     };
+    // What was typed before the question was there is no answer to it.
+    let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
     let mut stderr = std::io::stderr();
     // Names are others' words.
     let _ = write!(stderr, "{} {how}", scrub(&question.text));

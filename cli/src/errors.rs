@@ -44,6 +44,7 @@ Environment:
   BOOTH_CONTEXT     context to use instead of the one in use
   BOOTH_TOKEN_FILE  file with the bearer token
   BOOTH_TOKEN       the bearer token itself
+  BOOTH_CA_FILE     PEM file of authorities to trust beside the system's, for https://
   BOOTH_DATA        boothd's data directory, where admin.token is (else BOOTH_DATA_DIR, else ./data)
   NO_COLOR          no colours
 

@@ -2,6 +2,7 @@
 
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { rootCertificates } from 'node:tls';
 
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
 import { createGrpcWebTransport } from '@connectrpc/connect-node';
@@ -29,9 +30,11 @@ export class Api {
   readonly system: Client<typeof SystemService>;
   readonly watch: Client<typeof WatchService>;
 
-  constructor(url: URL, token: string) {
+  /** `ca`: PEM of authorities to trust beside the usual ones. */
+  constructor(url: URL, token: string, ca = '') {
     const options = { keepAlive: true, maxSockets: SOCKETS };
-    this.#agent = url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
+    const trusted = ca ? { ca: [...rootCertificates, ca] } : {};
+    this.#agent = url.protocol === 'https:' ? new HttpsAgent({ ...options, ...trusted }) : new HttpAgent(options);
     const signed: Interceptor = (next) => (request) => {
       request.header.set('authorization', `Bearer ${token}`);
       return next(request);

@@ -1,5 +1,7 @@
 // The connection's settings page, and what is made of what people enter there.
 
+import { X509Certificate } from 'node:crypto';
+
 import { InstanceStatus, type SomeCompanionConfigField } from '@companion-module/base';
 
 import type { Config, Secrets } from './types';
@@ -14,7 +16,7 @@ export function configFields(): SomeCompanionConfigField[] {
       type: 'textinput',
       id: 'url',
       label: 'Server',
-      description: 'Where boothd’s API listens (grpc.listen), for example http://127.0.0.1:7400. Behind a proxy: https://…',
+      description: 'Where boothd’s API listens (grpc.listen), for example http://127.0.0.1:7400; https://… where it has a certificate (grpc.tls_cert)',
       width: 8,
       default: DEFAULT_URL,
       regex: '/^https?:\\/\\/[^\\s\\/]+\\/?$/',
@@ -36,6 +38,15 @@ export function configFields(): SomeCompanionConfigField[] {
       regex: '/^[a-z0-9-]+$/',
     },
     {
+      type: 'textinput',
+      id: 'ca',
+      label: 'Certificate of your own authority',
+      description: 'PEM text, for https:// to a server whose certificate no public authority signed; else empty',
+      width: 12,
+      multiline: true,
+      default: '',
+    },
+    {
       type: 'number',
       id: 'meter_rate',
       label: 'Level readings a second',
@@ -53,6 +64,8 @@ export interface Settings {
   token: string;
   show: string;
   meterRate: number;
+  /** PEM; empty for the usual authorities alone. */
+  ca: string;
 }
 
 export class ConfigError extends Error {
@@ -77,5 +90,23 @@ export function settings(config: Partial<Config>, secrets: Secrets | undefined):
   if (!/^[a-z0-9-]{1,64}$/.test(show)) throw new ConfigError('Show: an id has a-z, 0-9 and - only');
   const rate = Number(config.meter_rate ?? METER_RATE);
   const meterRate = Number.isFinite(rate) ? Math.min(METER_RATE_MAX, Math.max(0, Math.round(rate))) : METER_RATE;
-  return { url, token, show, meterRate };
+  return { url, token, show, meterRate, ca: authority(config.ca) };
+}
+
+/** A field of one line loses the line breaks that PEM needs. */
+function authority(entered: string | undefined): string {
+  const text = String(entered ?? '').trim();
+  if (!text) return '';
+  const found = [...text.matchAll(/-----BEGIN CERTIFICATE-----([\sA-Za-z0-9+/=]+)-----END CERTIFICATE-----/g)];
+  const pem = found.map(([, body = '']) => {
+    const lines = body.replace(/\s/g, '').match(/.{1,64}/g) ?? [];
+    return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----'].join('\n');
+  });
+  try {
+    for (const one of pem) new X509Certificate(one);
+    if (pem.length) return pem.join('\n');
+  } catch {
+    // Said below.
+  }
+  throw new ConfigError('Certificate of your own authority: no PEM text (-----BEGIN CERTIFICATE-----…)');
 }

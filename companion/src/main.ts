@@ -110,7 +110,7 @@ export default class Booth extends InstanceBase<Types> implements Desk, Stage {
   #start(to: Settings): void {
     this.show = to.show;
     const stop = new AbortController();
-    const api = new Api(to.url, to.token);
+    const api = new Api(to.url, to.token, to.ca);
     // What an ended session still has to say is about another server.
     const current = (tell: () => void) => !stop.signal.aborted && tell();
     const link = new Link(api, pkg.version, to.meterRate, () => this.mirror.revision, {

@@ -21,10 +21,26 @@ export function refusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (broken(error)) return new Refusal('CONNECTION_BROKEN', 'the connection to the server broke off', Code.Unavailable);
   const failed = ConnectError.from(error);
+  const distrust = tls(error);
+  if (distrust) return new Refusal('TLS_FAILED', distrust, Code.Unavailable);
   const reason = reasonOf(failed) ?? Code[failed.code].replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
   const text = plain(failed.rawMessage, 200);
   if (reason === 'DEADLINE_EXCEEDED') return new Refusal(reason, 'no answer from the server in time', failed.code);
   return new Refusal(reason, text || reason, failed.code);
+}
+
+/** What is wrong with the way to the server, where that is its certificate or the lack of one. */
+function tls(error: unknown): string | undefined {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 8; cause = cause.cause, depth++) {
+    const code = 'code' in cause ? String(cause.code) : '';
+    if (/^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(VERIFY|GET))/.test(code)) {
+      return 'nobody who is trusted here signed the server’s certificate: enter that of your own authority in the settings';
+    }
+    if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'the server’s certificate is for another name than the one entered';
+    if (/^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(code)) return 'the server’s certificate is not valid today';
+    if (code === 'EPROTO') return 'the server does not speak TLS: enter http:// or give it a certificate (grpc.tls_cert)';
+  }
+  return undefined;
 }
 
 /** Whether the connection ended under a call; the transport gives such errors different codes, ABORTED among them. */

@@ -10,6 +10,8 @@ export type Config = {
   show: string;
   /** Readings of levels and quality a second; 0 for none. */
   meter_rate: number;
+  /** PEM certificates of authorities that are trusted beside the usual ones; for `https://` alone. */
+  ca?: string;
 };
 
 export type Secrets = { token?: string };

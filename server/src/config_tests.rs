@@ -147,7 +147,9 @@ fn a_list_is_given_as_words_between_commas_or_as_toml() {
     assert_eq!(origins(&[(name, "https://a, https://b")], &[]), [one, two]);
     assert_eq!(origins(&[(name, "[\"https://a\"]")], &[]), [one]);
     assert_eq!(origins(&[(name, "\"https://a\"")], &[]), [one]);
-    assert_eq!(origins(&[(name, "*")], &[]), ["*"]);
+    for known in ["*", "null"] {
+        assert_eq!(origins(&[(name, known)], &[]), [known]);
+    }
     assert!(origins(&[(name, "https://a")], &["grpc.cors_origins="]).is_empty());
     let config = load(None, &[], &["http.trusted_proxies=10.0.0.1,::1"]).unwrap();
     assert_eq!(config.http.trusted_proxies.len(), 2);
@@ -170,6 +172,15 @@ fn a_wrong_list_names_its_key_and_what_is_allowed() {
         (
             "grpc.cors_origins=https://a/",
             ["grpc.cors_origins", "https://panel.example nor *"],
+        ),
+        // As the shell leaves what was quoted.
+        (
+            "grpc.cors_origins=[https://a]",
+            ["grpc.cors_origins", "list of origins"],
+        ),
+        (
+            "grpc.cors_origins=\"https://a\",\"https://b\"",
+            ["grpc.cors_origins", "list of origins"],
         ),
         (
             "grpc.cors_origins=[1]",

@@ -175,6 +175,10 @@ async fn run(config: Config) -> ExitCode {
         eprintln!("boothd: cannot handle signals");
         return ExitCode::FAILURE;
     };
+    let tls = match config.grpc.tls_cert {
+        Some(_) => " grpc_tls=on",
+        None => "",
+    };
     let server = match Server::start(config).await {
         Ok(server) => server,
         Err(error) => {
@@ -182,7 +186,7 @@ async fn run(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("ready grpc={} http={}", server.grpc, server.http);
+    println!("ready grpc={} http={}{tls}", server.grpc, server.http);
     notify_systemd();
     tokio::select! {
         _ = interrupt.recv() => {}

@@ -57,8 +57,10 @@ impl Tls {
             return Ok(None);
         };
         files.renew(config, clock)?;
+        // Before they are read: what is put there meanwhile is found at the next look.
+        let seen = files.changed_at();
         let (tx, rx) = watch::channel(Arc::new(files.read()?));
-        tokio::spawn(follow(files, Arc::clone(config), clock, tx));
+        tokio::spawn(follow(files, seen, Arc::clone(config), clock, tx));
         Ok(Some(Self(rx)))
     }
 
@@ -73,32 +75,38 @@ impl Tls {
     }
 }
 
-/// Reads the files again when they change; a bad pair leaves the one in use.
+/// When each of the two files was changed last.
+type Changed = [Option<std::time::SystemTime>; 2];
+
+/// Reads the files again when they change; a bad pair leaves the one in use, and is looked at again.
 async fn follow(
     files: Files,
+    mut seen: Changed,
     config: Arc<Config>,
     clock: Clock,
     tx: watch::Sender<Arc<ServerConfig>>,
 ) {
-    let mut seen = files.changed_at();
+    let files = Arc::new(files);
+    // Told once for each pair, not every minute.
+    let mut told = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = tx.closed() => return,
         }
-        if let Err(error) = files.renew(&config, clock) {
-            tracing::warn!(%error, "the certificate could not be renewed");
-        }
-        let now = files.changed_at();
-        if now == seen {
-            continue;
-        }
-        seen = now;
-        match files.read() {
-            Ok(config) => drop(tx.send_replace(Arc::new(config))),
-            Err(error) => {
-                tracing::warn!(%error, "the new certificate is not usable: the old one stays")
+        // Aside: the files may lie on a network that hangs.
+        let (files, config) = (Arc::clone(&files), Arc::clone(&config));
+        let look = tokio::task::spawn_blocking(move || files.look(seen, &config, clock));
+        match look.await {
+            Ok(Some((now, Ok(config)))) => {
+                seen = now;
+                tx.send_replace(Arc::new(config));
             }
+            Ok(Some((now, Err(error)))) if told != Some(now) => {
+                told = Some(now);
+                tracing::warn!(%error, "the new certificate is not usable: the old one stays");
+            }
+            Ok(_) | Err(_) => {}
         }
     }
 }
@@ -150,7 +158,21 @@ impl Files {
         })
     }
 
-    fn changed_at(&self) -> [Option<std::time::SystemTime>; 2] {
+    /// What is there now; `None` when that is what was seen.
+    fn look(
+        &self,
+        seen: Changed,
+        config: &Config,
+        clock: Clock,
+    ) -> Option<(Changed, Result<ServerConfig, TlsError>)> {
+        if let Err(error) = self.renew(config, clock) {
+            tracing::warn!(%error, "the certificate could not be renewed");
+        }
+        let now = self.changed_at();
+        (now != seen).then(|| (now, self.read()))
+    }
+
+    fn changed_at(&self) -> Changed {
         [&self.cert, &self.key].map(|path| std::fs::metadata(path).and_then(|m| m.modified()).ok())
     }
 
@@ -304,6 +326,39 @@ mod tests {
             host_of("https://call.example.org").as_deref(),
             Some("call.example.org")
         );
+    }
+
+    /// Put there with the wrong rights, say: those change, and the time of the last change does not.
+    #[test]
+    fn files_that_could_not_be_read_once_are_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let (cert, key) = (dir.path().join("cert"), dir.path().join("key"));
+        std::fs::write(&cert, pair.cert.pem()).unwrap();
+        std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+        config.grpc.tls_cert = Some(cert);
+        config.grpc.tls_key = Some(key.clone());
+        let files = Files::of_api(&config).unwrap();
+        let clock = Clock::anchored();
+        let seen = files.changed_at();
+        assert!(files.look(seen, &config, clock).is_none());
+        let good = std::fs::read(&key).unwrap();
+        let later = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let write = |bytes: &[u8]| {
+            std::fs::write(&key, bytes).unwrap();
+            let file = std::fs::File::options().write(true).open(&key).unwrap();
+            file.set_modified(later).unwrap();
+        };
+        write(b"no key");
+        let (bad, read) = files.look(seen, &config, clock).unwrap();
+        assert!(read.is_err());
+        write(&good);
+        // What was not taken is not seen.
+        let (now, read) = files.look(seen, &config, clock).unwrap();
+        assert_eq!(now, bad);
+        assert!(read.is_ok());
+        assert!(files.look(now, &config, clock).is_none());
     }
 
     #[tokio::test]

@@ -82,6 +82,10 @@ impl Console {
         std::thread::spawn(move || {
             let mut buffer = vec![0; 1 << 16];
             while let Ok(n @ 1..) = screen.read(&mut buffer) {
+                // How far away it is, as a terminal says: here.
+                if buffer[..n].windows(4).any(|w| w == b"\x1b[5n") {
+                    let _ = screen.write_all(b"\x1b[0n");
+                }
                 if tell.send((Instant::now(), buffer[..n].to_vec())).is_err() {
                     return;
                 }

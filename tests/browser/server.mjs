@@ -74,10 +74,12 @@ export class Server {
   grpc = '';
   srtPort = 0;
   #extra;
+  #ca;
 
-  /** @param {Record<string, string>} [extra] settings beside the usual ones */
-  constructor(extra = {}) {
+  /** @param {Record<string, string>} [extra] settings beside the usual ones @param {string} [ca] file of the authority that signed the API's certificate */
+  constructor(extra = {}, ca = '') {
     this.#extra = extra;
+    this.#ca = ca;
     // A test run that is cut short must not leave a server behind; its units end by themselves (orphan_timeout_s).
     process.once('exit', () => this.#child?.kill('SIGKILL'));
     for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => process.exit(1));
@@ -104,7 +106,7 @@ export class Server {
     const [grpc, http] = [await freeTcp(), await freeTcp()];
     const rtc = await freeUdp(RTC_PORTS);
     this.srtPort = await freeUdp(2);
-    this.grpc = `http://127.0.0.1:${grpc}`;
+    this.grpc = `${this.#ca ? 'https' : 'http'}://127.0.0.1:${grpc}`;
     this.http = `http://127.0.0.1:${http}`;
     const sets = {
       'grpc.listen': `127.0.0.1:${grpc}`,
@@ -132,7 +134,7 @@ export class Server {
 
   /** The command line, with its answer in JSON. @param {...string} words */
   async booth(...words) {
-    const env = { ...process.env, BOOTH_SERVER: this.grpc, BOOTH_TOKEN_FILE: join(this.#dir, 'data', 'admin.token') };
+    const env = { ...process.env, BOOTH_SERVER: this.grpc, BOOTH_TOKEN_FILE: join(this.#dir, 'data', 'admin.token'), ...(this.#ca && { BOOTH_CA_FILE: this.#ca }) };
     try {
       const { stdout } = await run(join(BIN, 'booth'), [...words, '-o', 'json', '--yes', '--timeout', '20s'], { env });
       return stdout.trim() ? JSON.parse(stdout) : {};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use booth_tests::pty::Pty;
-use booth_tests::{Booth, bin};
+use booth_tests::{Booth, bin, wait_for};
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/scripting.md");
@@ -123,6 +123,9 @@ fn a_call_is_ended_at_a_terminal_by_a_yes_and_by_nothing_else() {
     pty.keys(&["n", "Enter"]);
     pty.wait_for(&["nothing was done", "left 1"], crate::SOON);
     assert_eq!(state(), "STATE_WAITING");
+    wait_for("the second question", crate::SOON, || {
+        (pty.screen().matches("[y/N]").count() == 2).then_some(())
+    });
     pty.keys(&["y", "Enter"]);
     pty.wait_for(&["then 0"], crate::SOON);
     assert_eq!(state(), "STATE_ENDED");

@@ -63,7 +63,7 @@ pub const SETTINGS: [[&str; 4]; 8] = [
         "pictures",
         "\"auto\"",
         "auto, on or off",
-        "Callers' pictures; auto: off over SSH.",
+        "Callers' pictures; auto: off over SSH and slow links.",
     ],
     [
         "theme",

@@ -137,7 +137,7 @@ impl Door {
             Some(other) => Trouble {
                 reason: "TLS_FAILED",
                 why: format!("TLS with {url} fails: {other}"),
-                next: String::new(),
+                next: "look at its certificate, and at what stands between".into(),
             },
             None if said.contains("handshake eof") => Trouble {
                 reason: "TLS_NOT_SPOKEN",

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Key, default, what it takes, what it is.
-const KEYS: [[&str; 4]; 3] = [
+const KEYS: [[&str; 4]; 4] = [
     [
         "context",
         "none",
@@ -21,6 +21,12 @@ const KEYS: [[&str; 4]; 3] = [
         "none",
         "path",
         "File with the token, absolute or beside `config.toml`; `booth login NAME` makes it.",
+    ],
+    [
+        "contexts.NAME.ca_file",
+        "none",
+        "path",
+        "PEM file of authorities to trust beside the system's, for an `https://` server; `--ca` comes before it.",
     ],
 ];
 

@@ -20,6 +20,9 @@ mod stun;
 mod tests;
 mod udp;
 
+#[cfg(test)]
+pub use udp::testing::free_ports;
+
 use std::sync::Arc;
 use std::time::Duration;
 

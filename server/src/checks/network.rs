@@ -298,22 +298,8 @@ mod tests {
     #[tokio::test]
     async fn ports_that_are_tried_are_let_go_at_once_but_one_and_that_after_the_check() {
         let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
-        // Neighbours that are free.
-        let ports = loop {
-            let first = UdpSocket::bind((ip, 0)).await.unwrap();
-            let port = first.local_addr().unwrap().port();
-            let mut held = vec![first];
-            for next in 1..4 {
-                if let Some(port) = port.checked_add(next)
-                    && let Ok(socket) = UdpSocket::bind((ip, port)).await
-                {
-                    held.push(socket);
-                }
-            }
-            if held.len() == 4 {
-                break port..=port + 3;
-            }
-        };
+        let first = crate::checks::free_ports(ip, 4);
+        let ports = first..=first + 3;
         let tried: Vec<u16> = ports.clone().collect();
         let bound = bind_each(ip, &tried).await;
         assert_eq!(bound.taken, 0);

@@ -26,7 +26,12 @@ impl Sockets {
         let bind = bind.to_canonical();
         self.0.iter().any(|at| {
             let ip = at.ip().to_canonical();
-            let meet = ip == bind || ip.is_unspecified() || bind.is_unspecified();
+            // Every address of IPv4 is one family's; every address of IPv6 is both's.
+            let all = |one: IpAddr, other: IpAddr| match one {
+                IpAddr::V4(ip) => ip.is_unspecified() && other.is_ipv4(),
+                IpAddr::V6(ip) => ip.is_unspecified(),
+            };
+            let meet = ip == bind || all(ip, bind) || all(bind, ip);
             at.port() == port && meet
         })
     }
@@ -56,20 +61,40 @@ fn local(row: &str) -> Option<SocketAddr> {
 }
 
 #[cfg(test)]
+pub mod testing {
+    use std::net::{IpAddr, UdpSocket};
+
+    /// The first of `count` free ports in a row, below those that the system gives out by itself: nobody else draws them
+    /// while a test looks.
+    pub fn free_ports(ip: IpAddr, count: u16) -> u16 {
+        let free = |first: u16| {
+            let sockets: Result<Vec<_>, _> = (first..first + count)
+                .map(|port| UdpSocket::bind((ip, port)))
+                .collect();
+            sockets.is_ok()
+        };
+        let mut drawn = (0..100).map(|_| rand::random_range(20_000..32_000 - count));
+        drawn.find(|first| free(*first)).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use super::testing::free_ports;
     use super::*;
     use std::net::UdpSocket;
 
     #[tokio::test]
     async fn a_port_is_held_as_long_as_its_socket_is_there() {
-        let any: IpAddr = Ipv4Addr::UNSPECIFIED.into();
+        let any: IpAddr = Ipv6Addr::UNSPECIFIED.into();
         for bind in ["127.0.0.1", "0.0.0.0", "::1", "::"] {
-            let Ok(socket) = UdpSocket::bind((bind, 0)) else {
-                assert!(bind.contains(':'), "no IPv4?");
-                continue;
-            };
-            let port = socket.local_addr().unwrap().port();
             let bind: IpAddr = bind.parse().unwrap();
+            if UdpSocket::bind((bind, 0)).is_err() {
+                assert!(bind.is_ipv6(), "no IPv4?");
+                continue;
+            }
+            let port = free_ports(bind, 1);
+            let socket = UdpSocket::bind((bind, port)).unwrap();
             let held = Sockets::look().await.unwrap();
             assert!(held.hold(bind, port) && held.hold(any, port), "{bind}");
             drop(socket);
@@ -87,6 +112,12 @@ mod tests {
         let held = Sockets(vec![at]);
         assert!(held.hold(at.ip(), 9001) && !held.hold(at.ip(), 9002));
         assert!(!held.hold("192.0.2.7".parse().unwrap(), 9001));
+        let any = Ipv4Addr::UNSPECIFIED.into();
+        assert!(held.hold(any, 9001));
+        let six = Sockets(vec!["[::1]:9001".parse().unwrap()]);
+        assert!(!six.hold(any, 9001), "both fit there");
+        let both = Sockets(vec!["[::]:9001".parse().unwrap()]);
+        assert!(both.hold(any, 9001) && both.hold(at.ip(), 9001));
         for other in [
             "",
             "  sl  local_address rem_address",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use booth_core::OperatorId;
+use booth_core::TokenHash;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
@@ -21,8 +21,7 @@ pub const LINKS: usize = 64;
 pub struct Places {
     all: Arc<Semaphore>,
     links: Arc<Semaphore>,
-    /// An operator has one token.
-    open: Arc<Mutex<BTreeMap<OperatorId, usize>>>,
+    open: Arc<Mutex<BTreeMap<TokenHash, usize>>>,
 }
 
 /// One stream's place, until it is dropped.
@@ -35,7 +34,7 @@ pub struct Place {
 #[derive(Debug)]
 struct Share {
     places: Places,
-    id: OperatorId,
+    token: TokenHash,
 }
 
 impl Default for Places {
@@ -53,7 +52,7 @@ impl Places {
         let link = who.until.is_some();
         let share = match link {
             true => None,
-            false => Some(self.share(&who.id)?),
+            false => Some(self.share(who.token)?),
         };
         let places = if link { &self.links } else { &self.all };
         let permit = Arc::clone(places)
@@ -65,9 +64,9 @@ impl Places {
         })
     }
 
-    fn share(&self, id: &OperatorId) -> Result<Share, Status> {
+    fn share(&self, token: TokenHash) -> Result<Share, Status> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(id.clone()).or_default();
+        let count = open.entry(token).or_default();
         if *count >= OWN {
             let text = format!("this token has {OWN} streams open already");
             return Err(Reason::TooManyOwnStreams.status(text));
@@ -75,7 +74,7 @@ impl Places {
         *count += 1;
         Ok(Share {
             places: self.clone(),
-            id: id.clone(),
+            token,
         })
     }
 }
@@ -84,10 +83,10 @@ impl Drop for Share {
     fn drop(&mut self) {
         let open = self.places.open.lock();
         let mut open = open.unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.id) {
+        if let Some(count) = open.get_mut(&self.token) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.id);
+                open.remove(&self.token);
             }
         }
     }
@@ -99,21 +98,22 @@ mod tests {
     use crate::grpc::tests::reason;
     use booth_core::Timestamp;
 
-    fn who(id: &str, link: bool) -> Identity {
+    /// One operator with many tokens: it is the token that has a share.
+    fn who(token: &str, link: bool) -> Identity {
         Identity {
-            id: id.parse().unwrap(),
-            token: crate::secrets::token_hash(id),
+            id: "anna".parse().unwrap(),
+            token: crate::secrets::token_hash(token),
             until: link.then_some(Timestamp(1)),
         }
     }
 
-    fn refused(places: &Places, id: &str, link: bool) -> String {
-        reason(&places.enter(&who(id, link)).unwrap_err())
+    fn refused(places: &Places, token: &str, link: bool) -> String {
+        reason(&places.enter(&who(token, link)).unwrap_err())
     }
 
-    fn fill(places: &Places, id: &str, link: bool, n: usize) -> Vec<Place> {
+    fn fill(places: &Places, token: &str, link: bool, n: usize) -> Vec<Place> {
         (0..n)
-            .map(|_| places.enter(&who(id, link)).unwrap())
+            .map(|_| places.enter(&who(token, link)).unwrap())
             .collect()
     }
 
@@ -135,7 +135,7 @@ mod tests {
         drop(anna);
         let _again = fill(&places, "anna", false, OWN - 1);
         let open = places.open.lock().unwrap();
-        assert_eq!((open[&"anna".parse().unwrap()], open.len()), (OWN - 1, 5));
+        assert_eq!((open[&who("anna", false).token], open.len()), (OWN - 1, 5));
     }
 
     #[test]

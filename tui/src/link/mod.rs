@@ -91,15 +91,17 @@ pub async fn run(server: Server, mut asks: mpsc::Receiver<Ask>, out: mpsc::Sende
             return;
         }
         let broken = match connect(&server).await {
-            Ok(service) => session(service, &mut place, &mut asks, &out, &mut backoff).await,
-            Err(broken) => broken,
-        };
-        let broken = match broken {
-            // It was never there. The wrong scheme looks like a connection that breaks.
-            End::Broken(_) if place.since == 0 => {
-                server.door.wants_tls().await.map_or(broken, End::from)
+            Ok(service) => {
+                let end = session(service, &mut place, &mut asks, &out, &mut backoff).await;
+                match end {
+                    // It was never there. The wrong scheme looks like a connection that breaks.
+                    End::Broken(_) if place.since == 0 => {
+                        server.door.wants_tls().await.map_or(end, End::from)
+                    }
+                    end => end,
+                }
             }
-            broken => broken,
+            Err(broken) => broken,
         };
         let Some(Broken { why, next }) = broken.into_reason() else {
             return;

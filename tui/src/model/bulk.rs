@@ -24,7 +24,10 @@ pub struct Bulk {
     /// Request ids.
     pub flying: BTreeSet<String>,
     pub done: usize,
+    /// Not done, and that is known.
     pub failed: usize,
+    /// Their answers were lost.
+    pub unknown: usize,
     /// Who, and why, of the first that failed.
     pub first_failure: String,
 }
@@ -46,6 +49,7 @@ impl Bulk {
             flying: BTreeSet::new(),
             done: 0,
             failed: 0,
+            unknown: 0,
             first_failure: String::new(),
         }
     }
@@ -72,13 +76,17 @@ impl Bulk {
     }
 
     pub fn result(&self) -> String {
-        match self.failed {
-            0 => format!(
-                "{}: done for {}",
-                self.verb,
-                text::count(self.done as u64, "caller")
-            ),
-            n => format!("{}; {n} NOT: {}", self.progress(), self.first_failure),
+        if self.failed + self.unknown == 0 {
+            let who = text::count(self.done as u64, "caller");
+            return format!("{}: done for {who}", self.verb);
         }
+        let mut said = self.progress();
+        if self.unknown > 0 {
+            said.push_str(&format!("; NOBODY KNOWS of {}", self.unknown));
+        }
+        if self.failed > 0 {
+            said.push_str(&format!("; {} NOT: {}", self.failed, self.first_failure));
+        }
+        said
     }
 }

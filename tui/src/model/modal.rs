@@ -21,6 +21,8 @@ pub enum Modal {
     Write {
         what: Write,
         callers: Vec<String>,
+        /// For those who were marked, be it one: it is asked for what and how many.
+        marked: bool,
         line: Line,
     },
     /// The filter of the view's list.

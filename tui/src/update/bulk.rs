@@ -1,5 +1,7 @@
 //! What is done with many callers at once: marks, the question, and sending one by one.
 
+use std::collections::BTreeSet;
+
 use booth_proto::v1;
 
 use crate::action::Action;
@@ -20,10 +22,12 @@ pub fn mark(model: &mut Model, action: Action) {
     if action == Action::MarkAll {
         let shown = model.queue.rows.clone().into_iter();
         let can: Vec<String> = shown.filter(|name| can_be_marked(model, name)).collect();
-        match can.iter().all(|name| model.marked.contains(name)) {
-            true => model.marked.clear(),
-            false => model.marked.extend(can),
-        }
+        // Marks that are not in sight would be a surprise.
+        let all = can.iter().all(|name| model.marked.contains(name));
+        model.marked = match all {
+            true => BTreeSet::new(),
+            false => can.into_iter().collect(),
+        };
         return;
     }
     let Some(name) = model.queue.selected.clone() else {
@@ -94,12 +98,19 @@ fn write(model: &mut Model, what: Write, callers: Vec<String>) {
     model.modal = Some(Modal::Write {
         what,
         callers,
+        marked: true,
         line: Line::default(),
     });
 }
 
 /// The reason or the message is there; now the question.
-pub fn ask_written(model: &mut Model, what: Write, callers: &[String], text: &str) {
+pub fn ask_written(model: &mut Model, what: Write, mut callers: Vec<String>, text: &str) {
+    // While it was typed some may have gone, or gone on air.
+    callers.retain(|name| can_be_marked(model, name));
+    if callers.is_empty() {
+        let text = "nobody of them is in the queue any more: nothing was done";
+        return notice(model, Tone::Bad, text.to_owned());
+    }
     let text = text.to_owned();
     let command = |caller: &String| {
         let (caller, text) = (caller.clone(), text.clone());
@@ -118,7 +129,7 @@ pub fn ask_written(model: &mut Model, what: Write, callers: &[String], text: &st
         Write::Chat => ("message", "MESSAGE to"),
         Write::Note => ("note", "NOTE on"),
     };
-    ask(model, verb, words, callers, commands);
+    ask(model, verb, words, &callers, commands);
 }
 
 fn ask(model: &mut Model, verb: &str, words: &str, callers: &[String], commands: Vec<Command>) {
@@ -145,8 +156,8 @@ fn ask(model: &mut Model, verb: &str, words: &str, callers: &[String], commands:
 }
 
 pub fn start(model: &mut Model, bulk: Bulk, effects: &mut Vec<Effect>) {
-    if model.stale() {
-        return send::not_done(model, &bulk.name(), "the state is unknown");
+    if let Some(why) = send::unseen(model) {
+        return send::not_done(model, &bulk.name(), why);
     }
     model.marked.clear();
     model.notice = None;
@@ -180,7 +191,7 @@ pub fn advance(model: &mut Model, effects: &mut Vec<Effect>) {
         model.bulk = Some(bulk);
         return;
     }
-    let tone = match bulk.failed {
+    let tone = match bulk.failed + bulk.unknown {
         0 => Tone::Good,
         _ => Tone::Bad,
     };
@@ -205,13 +216,14 @@ pub fn answered(
                 let pending = model.pending.get(request_id);
                 let who = pending.map(|p| p.command.resource().to_owned());
                 let who = model.who(&who.unwrap_or_default());
-                let unknown = if refusal.lost {
-                    "NOBODY KNOWS whether it was done: "
-                } else {
-                    ""
-                };
                 let why = text::clean(&refusal.text).into_owned();
-                fail(model, &mut bulk, &format!("{who}: {unknown}{why}"));
+                if refusal.lost {
+                    bulk.unknown += 1;
+                    let what = format!("{} {who} ({why})", bulk.verb);
+                    log(model, &format!("NOBODY KNOWS whether it was done: {what}"));
+                } else {
+                    fail(model, &mut bulk, &format!("{who}: {why}"));
+                }
             }
         }
     }
@@ -237,13 +249,19 @@ pub fn stop(model: &mut Model) -> bool {
     waits
 }
 
+/// What is not sent stays undone, and marked: it can be taken up again.
 fn leave(model: &mut Model, bulk: &mut Bulk, why: &str) {
-    let left = std::mem::take(&mut bulk.waiting).len();
-    if left > 0 {
-        let text = format!("{} ({why})", text::count(left as u64, "caller"));
-        fail(model, bulk, &text);
-        bulk.failed += left - 1;
+    let left = std::mem::take(&mut bulk.waiting);
+    if left.is_empty() {
+        return;
     }
+    let who = text::count(left.len() as u64, "caller");
+    fail(model, bulk, &format!("{who} ({why}; still marked)"));
+    bulk.failed += left.len() - 1;
+    let names = left
+        .into_iter()
+        .map(|step| step.command.resource().to_owned());
+    model.marked.extend(names);
 }
 
 fn fail(model: &mut Model, bulk: &mut Bulk, why: &str) {

@@ -337,16 +337,18 @@ fn practice(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 fn quit(model: &mut Model, effects: &mut Vec<Effect>) {
-    if model.practice.is_none() {
-        return effects.push(Effect::Quit);
-    }
+    let title = match (&model.bulk, model.practice) {
+        (Some(bulk), _) => format!("{}: what is not done stays undone", bulk.progress()),
+        (None, Some(_)) => "the synthetic callers leave with you".to_owned(),
+        (None, None) => return effects.push(Effect::Quit),
+    };
     let choice = |key, label: &str, does| Choice {
         key,
         label: label.to_owned(),
         does,
     };
     model.modal = Some(Modal::Choose {
-        title: "the synthetic callers leave with you".into(),
+        title,
         items: vec![
             choice('q', "quit", Does::Quit),
             choice('s', "stay", Does::Nothing),

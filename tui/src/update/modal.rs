@@ -7,7 +7,7 @@ use crate::model::modal::{Does, Modal, Write};
 use crate::model::{Model, Tone};
 
 use super::facts::changed;
-use super::send::{Intent, arm, not_done, notice, seen, send};
+use super::send::{Intent, arm, not_done, notice, seen, send, unseen};
 use super::{bulk, palette};
 
 pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
@@ -44,15 +44,17 @@ pub fn key(model: &mut Model, key: Key, effects: &mut Vec<Effect>) {
         Modal::Write {
             what,
             callers,
+            marked,
             mut line,
         } => match key.code {
             Code::Esc => {}
-            Code::Enter => written(model, what, callers, line, effects),
+            Code::Enter => written(model, what, callers, marked, line, effects),
             _ => {
                 line.key(key);
                 model.modal = Some(Modal::Write {
                     what,
                     callers,
+                    marked,
                     line,
                 });
             }
@@ -129,6 +131,7 @@ fn written(
     model: &mut Model,
     what: Write,
     callers: Vec<String>,
+    marked: bool,
     line: Line,
     effects: &mut Vec<Effect>,
 ) {
@@ -136,20 +139,27 @@ fn written(
     if text.is_empty() {
         if what == Write::Reject {
             // It ends calls: an Enter too many is no reason.
-            let text = "type a reason, or the caller's name to give none (Esc leaves)";
+            let text = match marked {
+                true => "type a reason, which all of them are told (Esc leaves)",
+                false => "type a reason, or the caller's name to give none (Esc leaves)",
+            };
             notice(model, Tone::Plain, text.to_owned());
             model.modal = Some(Modal::Write {
                 what,
                 callers,
+                marked,
                 line,
             });
         }
         return;
     }
-    let [caller] = callers.as_slice() else {
-        return bulk::ask_written(model, what, &callers, &text);
+    if marked {
+        return bulk::ask_written(model, what, callers, &text);
+    }
+    let Some(caller) = callers.into_iter().next() else {
+        return;
     };
-    let (who, caller) = (model.who(caller), caller.clone());
+    let who = model.who(&caller);
     let intent = match what {
         Write::Reject => {
             let named = model.names_of(&caller).iter().any(|n| means(&line, n));
@@ -200,8 +210,8 @@ fn confirmed(
 
 /// A pop-up may have stood there while the link went.
 fn send_checked(model: &mut Model, intent: Intent, effects: &mut Vec<Effect>) {
-    if model.stale() {
-        return not_done(model, &intent.sentence, "the state is unknown");
+    if let Some(why) = unseen(model) {
+        return not_done(model, &intent.sentence, why);
     }
     send(model, intent, effects);
 }

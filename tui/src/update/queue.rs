@@ -114,6 +114,7 @@ fn write(model: &mut Model, what: Write, caller: String) {
     model.modal = Some(Modal::Write {
         what,
         callers: vec![caller],
+        marked: false,
         line: Line::default(),
     });
 }

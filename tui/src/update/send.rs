@@ -86,14 +86,23 @@ pub fn ask(model: &mut Model, command: Command, sentence: String, names: Vec<Str
     });
 }
 
+/// Why nothing at all is sent now: nobody could see what it does.
+pub fn unseen(model: &Model) -> Option<&'static str> {
+    if model.stale() {
+        Some("the state is unknown")
+    } else if layout::too_small(model) {
+        Some("the terminal is too small")
+    } else {
+        None
+    }
+}
+
 /// Why nothing goes on air from here now, whichever way it was asked for.
 fn barred(model: &Model, command: &Command) -> Option<&'static str> {
     if !command.on_air() {
         None
-    } else if model.stale() {
-        Some("the state is unknown")
-    } else if layout::too_small(model) {
-        Some("the terminal is too small")
+    } else if let Some(why) = unseen(model) {
+        Some(why)
     } else if model.world.revision_of(command.resource()) == 0 {
         // To the server 0 means any revision.
         Some("it is not there any more")

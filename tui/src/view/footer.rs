@@ -179,11 +179,12 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
         Some(Modal::Write {
             what,
             callers,
+            marked,
             line,
         }) => {
             let who = match callers.as_slice() {
-                [caller] => model.who(caller),
-                many => text::count(many.len() as u64, "caller"),
+                [caller] if !marked => model.who(caller),
+                many => text::count(many.len() as u64, "marked caller"),
             };
             let hint = match what {
                 crate::model::modal::Write::Reject => format!("reject {who}, reason"),

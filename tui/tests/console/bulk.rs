@@ -3,7 +3,7 @@
 use booth_proto::v1::{self, caller::State, resource::Resource};
 use booth_tui::command::{Command, Effect};
 use booth_tui::model::modal::Modal;
-use booth_tui::msg::LinkMsg;
+use booth_tui::msg::{LinkMsg, Msg};
 
 use crate::props::{caller, everything, show};
 use crate::stage::Stage;
@@ -139,7 +139,8 @@ fn marks_go_with_their_callers_and_with_esc() {
 #[test]
 fn all_is_all_that_is_shown() {
     let mut stage = Stage::full(100, 30);
-    stage.keys("g q / c h a r enter V");
+    // A mark that the filter hides is gone then.
+    stage.keys("g q v / c h a r enter V");
     assert_eq!(
         stage.model.marked.iter().collect::<Vec<_>>(),
         ["shows/main/callers/cc"]
@@ -203,7 +204,7 @@ fn esc_stops_what_is_not_sent_yet() {
     assert!(stage.sent().is_empty());
     let says = stage.says();
     assert!(
-        says.contains("16 of 40 done; 24 NOT: 24 callers (stopped)"),
+        says.contains("16 of 40 done; 24 NOT: 24 callers (stopped; still marked)"),
         "{says}"
     );
 }
@@ -235,6 +236,12 @@ fn a_lost_server_ends_it_and_nothing_is_sent_when_it_is_back() {
     // One answer never comes.
     stage.silence(20_000);
     assert_eq!(stage.model.bulk, None);
+    let says = stage.says();
+    assert!(
+        says.contains("15 of 40 done; NOBODY KNOWS of 1; 24 NOT: 24 callers"),
+        "{says}"
+    );
+    assert_eq!(stage.model.marked.len(), 24, "still marked");
     stage.connect(v1::Role::Operator);
     stage.snapshot(everything());
     assert!(stage.sent().is_empty());
@@ -268,6 +275,68 @@ fn a_message_to_many_is_written_once() {
         sent.iter()
             .all(|(_, c)| matches!(c, Command::Chat { text, .. } if text == "Back in five."))
     );
+}
+
+#[test]
+fn one_mark_is_asked_for_like_many() {
+    let mut stage = Stage::full(100, 30);
+    // The cursor is on the next one by then.
+    stage.keys("g q v x").typed("spam").keys("enter");
+    assert!(stage.sent().is_empty());
+    assert!(
+        stage.screen().contains("calls of Bravo?"),
+        "{}",
+        stage.screen()
+    );
+    stage.typed("reject 1").keys("enter");
+    assert_eq!(callers(&mut stage), ["cb"]);
+    assert!(stage.model.marked.is_empty());
+}
+
+#[test]
+fn who_goes_on_air_while_a_message_is_typed_does_not_get_it() {
+    let mut stage = Stage::full(100, 30);
+    stage.keys("g q V c").typed("Back in five.");
+    let mut bravo = caller("cb", "Bravo", State::OnAir);
+    bravo.slot = "slots/2".into();
+    stage.change(
+        "operators/anna",
+        "SLOT_TAKEN",
+        "slots/2",
+        "taken",
+        vec![Resource::Caller(bravo)],
+    );
+    stage.keys("enter").typed("message 2").keys("enter");
+    assert_eq!(callers(&mut stage), ["cc", "cd"]);
+}
+
+#[test]
+fn nothing_is_sent_that_a_small_terminal_does_not_show() {
+    for script in ["g q V h", "x"] {
+        let mut stage = Stage::full(100, 30);
+        stage.keys(script);
+        stage.typed(if script == "x" { "spam" } else { "hold 3" });
+        stage.feed(Msg::Resize {
+            width: 50,
+            height: 10,
+        });
+        stage.keys("enter");
+        assert!(stage.sent().is_empty(), "{script}");
+    }
+}
+
+#[test]
+fn leaving_while_it_goes_on_is_asked_for() {
+    let mut stage = crowd(40);
+    stage.keys("g q V h").typed("hold 40").keys("enter q");
+    assert!(
+        stage.screen().contains("hold: 0 of 40 done"),
+        "{}",
+        stage.screen()
+    );
+    assert!(!stage.effects.contains(&Effect::Quit));
+    stage.keys("q");
+    assert!(stage.effects.contains(&Effect::Quit));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use booth_proto::v1::run_checks_response::Message;
 use booth_proto::v1::system_service_client::SystemServiceClient;
 use booth_proto::v1::{self, Check};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use super::channels::create;
@@ -275,10 +276,7 @@ async fn a_second_run_waits_for_its_turn_and_is_refused_in_the_end() {
 /// A worker that comes back binds its port whenever it likes; a check that tried the port would be in its way.
 #[tokio::test(flavor = "multi_thread")]
 async fn checks_never_take_the_port_of_a_slot_whose_worker_is_down() {
-    let port = {
-        let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
-        socket.local_addr().unwrap().port()
-    };
+    let port = checks::free_ports(std::net::Ipv4Addr::UNSPECIFIED.into(), 1);
     let dir = tempfile::tempdir().unwrap();
     let booth = Booth::with(config(dir.path())).await;
     let set = booth_core::Command::CreateSlot {
@@ -290,11 +288,13 @@ async fn checks_never_take_the_port_of_a_slot_whose_worker_is_down() {
         },
     };
     booth.order(set).await;
-    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let done = Arc::clone(&over);
+    let over = CancellationToken::new();
+    let done = over.clone();
+    // Also when a check fails: the thread would go on.
+    let guard = over.drop_guard();
     let worker = std::thread::spawn(move || {
         let (mut bound, mut refused) = (0, 0);
-        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+        while !done.is_cancelled() {
             match std::net::UdpSocket::bind(("0.0.0.0", port)) {
                 Ok(_) => bound += 1,
                 Err(_) => refused += 1,
@@ -315,7 +315,7 @@ async fn checks_never_take_the_port_of_a_slot_whose_worker_is_down() {
         }
         assert_eq!(subjects, ["slots/1", "slots/2", "slots/3"]);
     }
-    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    drop(guard);
     let (bound, refused) = worker.join().unwrap();
     assert!(bound > 0);
     assert_eq!(refused, 0, "of {bound} and {refused}");
