@@ -29,7 +29,7 @@ grep -q '^ready' "$ready" || { echo "boothd is not ready after 15 s; see $data/b
 
 scheme=http
 grep -q '^ready.* grpc_tls=on' "$ready" && scheme=https
-BOOTH_SERVER=$scheme://$(sed -n 's/^ready grpc=\([^ ]*\).*/\1/p' "$ready" | head -n 1)
+BOOTH_SERVER=$scheme://$(sed -n 's/^ready grpc=\([^ ]*\).*/\1/p' "$ready" | head -n 1 | sed 's/^0\.0\.0\.0:/127.0.0.1:/; s/^\[::\]:/[::1]:/')
 export BOOTH_SERVER BOOTH_DATA=$data
 booth=$bin/booth
 

@@ -132,6 +132,20 @@ fn a_call_is_ended_at_a_terminal_by_a_yes_and_by_nothing_else() {
 }
 
 #[test]
+fn synthetic_callers_come_to_a_page_that_signed_its_own_certificate() {
+    let booth = Booth::with(&["http.self_signed=true"]);
+    let mut callers = booth
+        .command(&["demo", "--callers", "1"])
+        .env("BOOTH_DATA", booth.data())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    booth.wait_connected("caller 1");
+    callers.kill().unwrap();
+    callers.wait().unwrap();
+}
+
+#[test]
 fn the_doctor_finds_a_real_server_well_and_says_who_is_missing() {
     let booth = Booth::start();
     booth.wait_for_workers();

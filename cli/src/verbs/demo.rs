@@ -1,5 +1,6 @@
 //! Synthetic callers: an invite for them, then the server's program as their generator.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::args::DemoArgs;
 use crate::client::rpc;
 use crate::errors::Outcome;
 use crate::hints::Subject;
-use crate::{names, sibling};
+use crate::{names, sibling, token};
 
 /// Time to start and to come back after a lost connection, on top of the asked one.
 const INVITE_SLACK: Duration = Duration::from_secs(600);
@@ -59,8 +60,20 @@ pub async fn run(ctx: &Ctx, args: DemoArgs) -> Outcome {
     if let Some(seconds) = args.seconds {
         command.arg("--seconds").arg(seconds.to_string());
     }
+    if base.starts_with("https:")
+        && let Some(ca) = page_authority(ctx)
+    {
+        command.arg("--ca").arg(ca);
+    }
     // The secret goes by the environment: arguments are readable by every user of the machine.
     command.env("BOOTH_INVITE", &invite.token);
     command.env_remove("BOOTH_TOKEN");
     Err(sibling::become_it(command))
+}
+
+/// Who may have signed the join page's certificate, beside those whom everybody trusts: whom we were told to trust, or the
+/// server on this machine itself.
+fn page_authority(ctx: &Ctx) -> Option<PathBuf> {
+    let own = || Some(token::data_dir().join("tls/cert.pem")).filter(|path| path.is_file());
+    ctx.global.ca.clone().or_else(own)
 }

@@ -85,7 +85,7 @@ pub struct Args {
     /// File with the invite's token or link; default: the environment variable BOOTH_INVITE
     #[arg(long, value_name = "FILE")]
     pub invite_file: Option<PathBuf>,
-    /// Certificate to trust for an https address
+    /// Certificates to trust beside the system's, for an https address
     #[arg(long, value_name = "PEM")]
     pub ca: Option<PathBuf>,
     /// Local address to send from; may be given several times

@@ -197,16 +197,15 @@ where
     Ok(sender.send_request(request).await?)
 }
 
+/// Trusts the system's authorities, and the certificates in `ca`.
 fn connector(ca: Option<&std::path::Path>) -> Result<TlsConnector, WebError> {
     let bad = |e: &dyn std::fmt::Display| WebError::Tls(e.to_string());
-    let Some(path) = ca else {
-        return Err(WebError::Tls(
-            "name the certificate to trust with --ca, for example data/tls/cert.pem".into(),
-        ));
-    };
     let mut roots = rustls::RootCertStore::empty();
-    for cert in CertificateDer::pem_file_iter(path).map_err(|e| bad(&e))? {
-        roots.add(cert.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca {
+        for cert in CertificateDer::pem_file_iter(path).map_err(|e| bad(&e))? {
+            roots.add(cert.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
+        }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)

@@ -138,12 +138,7 @@ fn written(
     let text = line.text.trim().to_owned();
     if text.is_empty() {
         if what == Write::Reject {
-            // It ends calls: an Enter too many is no reason.
-            let text = match marked {
-                true => "type a reason, which all of them are told (Esc leaves)",
-                false => "type a reason, or the caller's name to give none (Esc leaves)",
-            };
-            notice(model, Tone::Plain, text.to_owned());
+            // It ends calls: an Enter too many is no reason. The line says what is.
             model.modal = Some(Modal::Write {
                 what,
                 callers,

@@ -187,7 +187,9 @@ pub fn says(canvas: &mut Canvas<'_>, area: Rect) {
                 many => text::count(many.len() as u64, "marked caller"),
             };
             let hint = match what {
-                crate::model::modal::Write::Reject => format!("reject {who}, reason"),
+                crate::model::modal::Write::Reject if *marked => format!("reject {who}, reason"),
+                // The name is a reason to nobody: none is given then.
+                crate::model::modal::Write::Reject => format!("reject {who}, reason or name"),
                 _ => format!("{} to {who}", what.name()),
             };
             return typed(canvas, area, &hint, line, "Enter sends · Esc");
