@@ -175,7 +175,8 @@ fn a_terminal_that_answers_nothing_late_or_rubbish_starts_without_pictures_and_n
     odd.opens("rubbish", &[(STATUS, RUBBISH, NOW)], &off);
     // Near, but with its mind elsewhere when it is asked for its way.
     const AFTER: Duration = Duration::from_millis(1_500);
-    // Asked for, so that it does not hang on a fast first answer.
+    // Asked for, so that it does not hang on a fast first answer. One server at a time.
+    drop(odd);
     let odd = Odd::start("[console]\npictures = \"on\"\n");
     odd.opens(
         "late-kitty",
