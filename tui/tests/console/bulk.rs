@@ -25,6 +25,17 @@ fn crowd(count: usize) -> Stage {
     stage
 }
 
+/// By another desk.
+fn bravo_is_taken(stage: &mut Stage) {
+    let bravo = v1::Caller {
+        slot: "slots/2".into(),
+        revision: 60,
+        ..caller("cb", "Bravo", State::OnAir)
+    };
+    let what = vec![Resource::Caller(bravo)];
+    stage.change("operators/anna", "SLOT_TAKEN", "slots/2", "taken", what);
+}
+
 fn callers(stage: &mut Stage) -> Vec<String> {
     let sent = stage.sent();
     sent.iter()
@@ -85,16 +96,7 @@ fn nobody_on_air_is_ever_among_many() {
     assert_eq!(stage.model.marked.len(), 3);
     // Bravo is taken by somebody else while the question stands.
     stage.keys("d");
-    let mut bravo = caller("cb", "Bravo", State::OnAir);
-    bravo.slot = "slots/2".into();
-    bravo.revision = 60;
-    stage.change(
-        "operators/anna",
-        "SLOT_TAKEN",
-        "slots/2",
-        "taken",
-        vec![Resource::Caller(bravo)],
-    );
+    bravo_is_taken(&mut stage);
     stage.typed("end 3").keys("enter");
     assert_eq!(callers(&mut stage), ["cc", "cd"]);
     let logged = stage.model.log.entries.back().unwrap();
@@ -109,15 +111,7 @@ fn nobody_on_air_is_ever_among_many() {
 fn marks_go_with_their_callers_and_with_esc() {
     let mut stage = Stage::full(100, 30);
     stage.keys("g q V");
-    let mut bravo = caller("cb", "Bravo", State::OnAir);
-    bravo.slot = "slots/2".into();
-    stage.change(
-        "operators/anna",
-        "SLOT_TAKEN",
-        "slots/2",
-        "taken",
-        vec![Resource::Caller(bravo)],
-    );
+    bravo_is_taken(&mut stage);
     let gone = "shows/main/callers/cc".to_owned();
     stage.change(
         "system",
@@ -297,15 +291,7 @@ fn one_mark_is_asked_for_like_many() {
 fn who_goes_on_air_while_a_message_is_typed_does_not_get_it() {
     let mut stage = Stage::full(100, 30);
     stage.keys("g q V c").typed("Back in five.");
-    let mut bravo = caller("cb", "Bravo", State::OnAir);
-    bravo.slot = "slots/2".into();
-    stage.change(
-        "operators/anna",
-        "SLOT_TAKEN",
-        "slots/2",
-        "taken",
-        vec![Resource::Caller(bravo)],
-    );
+    bravo_is_taken(&mut stage);
     stage.keys("enter").typed("message 2").keys("enter");
     assert_eq!(callers(&mut stage), ["cc", "cd"]);
 }
